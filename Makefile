@@ -1,0 +1,67 @@
+# Each target sets up its own .venv from nothing; the second time it is ready.
+# PYTHON=python3.12 make test   chooses the interpreter (3.11, 3.12 or 3.13).
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+CANDIDATES := python3 python3.13 python3.12 python3.11 python
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+PYTHON ?= $(shell for candidate in $(CANDIDATES); do \
+	$$candidate -c "$(SUPPORTED)" >/dev/null 2>&1 && echo $$candidate && break; done)
+DEMO ?= demo
+
+export MPLBACKEND ?= Agg
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint types tests bench format clean
+
+help:
+	@echo "make demo    simulate a milling series, refine it, truth beside result"
+	@echo "make test    ruff, mypy, pytest and the notebooks"
+	@echo "make bench   timings and accuracies against other programs"
+	@echo "make format  let ruff put the code in shape"
+
+demo: $(VENV)/.ready-run
+	$(BIN)/structkit demo -o $(DEMO)
+
+test: lint types tests
+
+lint: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+
+types: $(VENV)/.ready-dev
+	$(BIN)/mypy
+
+tests: $(VENV)/.ready-dev
+	$(BIN)/python -m pytest -q --nbmake --nbmake-timeout=600 \
+		tests structkit refinement notebooks
+
+bench: $(VENV)/.ready-bench
+	$(BIN)/python -m benchmarks
+
+format: $(VENV)/.ready-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(VENV)/.python:
+	@test -n "$(PYTHON)" || \
+		{ echo "structkit needs Python 3.11, 3.12 or 3.13; none found" >&2; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.ready-run: pyproject.toml | $(VENV)/.python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.ready-dev: pyproject.toml | $(VENV)/.python
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	@touch $@ $(VENV)/.ready-run
+
+$(VENV)/.ready-bench: pyproject.toml | $(VENV)/.python
+	$(BIN)/python -m pip install --quiet --editable ".[dev,bench]"
+	@touch $@ $(VENV)/.ready-dev $(VENV)/.ready-run
+
+clean:
+	rm -rf $(VENV) build dist out demo
