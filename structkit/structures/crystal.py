@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    import pymatgen.core
+    from pymatgen.core.structure import Structure
 
 Origin = Literal["measured", "computed", "user"]
 
@@ -79,6 +80,15 @@ class Site:
     multiplicity: int
     """Number of equivalent positions in the cell."""
 
+    @property
+    def b_iso(self) -> float:
+        """Return B = 8 pi^2 U in angstrom squared."""
+        return 8.0 * math.pi**2 * self.u_iso
+
+    def with_u_iso(self, u_iso: float) -> Site:
+        """Return the same atom with another ``u_iso`` (angstrom squared)."""
+        return replace(self, u_iso=u_iso)
+
 
 @dataclass(frozen=True, kw_only=True)
 class CrystalStructure:
@@ -108,6 +118,8 @@ class CrystalStructure:
     """DOI of the reference, where there is one."""
     remarks: tuple[str, ...] = field(default=())
     """What is uncertain, and what the reader repaired, in sentences."""
+    common_names: tuple[str, ...] = field(default=())
+    """Mineral and trade names, ``halite``."""
     path: str = ""
     """File it was read from."""
 
@@ -139,8 +151,12 @@ class CrystalStructure:
         """Return the same structure with another cell."""
         return replace(self, cell=cell)
 
+    def with_remarks(self, remarks: Iterable[str]) -> CrystalStructure:
+        """Return the same structure with other remarks."""
+        return replace(self, remarks=tuple(remarks))
+
     @cached_property
-    def structure(self) -> pymatgen.core.Structure:
+    def structure(self) -> Structure:
         """Return the pymatgen ``Structure`` (imported on first use)."""
         from structkit.structures.cif import to_pymatgen
 
