@@ -283,7 +283,7 @@ def _read_symmetry(
             "the file has no symmetry; add _space_group_name_H-M_alt or the loop "
             "_space_group_symop_operation_xyz ('x,y,z' alone means P 1)"
         )
-    group = gemmi.find_spacegroup_by_ops(group_ops)
+    group: gemmi.SpaceGroup | None = gemmi.find_spacegroup_by_ops(group_ops)
     if group is not None and named is not None and group.number != named.number:
         remarks.append(
             f"the operations are those of {group.xhm()}, not of {named.xhm()} as "
