@@ -1,0 +1,489 @@
+"""The series file: which samples there are, what was measured, how to analyse it.
+
+A TOML file with the tables ``[series]`` and ``[xrd]`` and one ``[[sample]]`` for each
+sample. All its mistakes are reported at once, each with its key path
+(``sample[2].milling_time``, counted from 0). Paths in it are relative to its folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import xarray as xr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    ValidationInfo,
+)
+
+from structkit.errors import ReadError, SeriesFileError, StructkitError
+from structkit.io.mistakes import Mistake, cross_check, gather, nearest, translate
+from structkit.schema import MILLING_TIME, label
+from structkit.structures.composition import mixture_elements
+
+Role = Literal[
+    "unmilled", "milled", "crystalline_reference", "glass_reference", "annealed"
+]
+Axis = Literal["milling_time", "anneal_temperature", "age", "temperature"]
+
+_HOURS = {"min": 1 / 60, "h": 1.0, "d": 24.0, "s": 1 / 3600}
+_KELVIN_AT_ZERO_CELSIUS = 273.15
+
+
+def parse_hours(value: object) -> object:
+    """Return hours from ``"15 min"``, ``"1.5 h"``, ``"2 d"``; others are handed on.
+
+    Raises
+    ------
+    ValueError
+        When the text is no number with one of the units s, min, h, d.
+
+    Examples
+    --------
+    >>> parse_hours("15 min")
+    0.25
+    """
+    if not isinstance(value, str):
+        return value
+    number, unit = _split_quantity(value)
+    if number is None or unit not in _HOURS:
+        raise ValueError(
+            f'cannot read {value!r}; write "15 min", "1.5 h" or a number in hours'
+        )
+    return number * _HOURS[unit]
+
+
+def parse_celsius(value: object) -> object:
+    """Return degree Celsius from ``"150 C"`` or ``"423.15 K"``; others are handed on.
+
+    Raises
+    ------
+    ValueError
+        When the text is no number with one of the units C, degC, K.
+
+    Examples
+    --------
+    >>> parse_celsius("273.15 K")
+    0.0
+    """
+    if not isinstance(value, str):
+        return value
+    number, unit = _split_quantity(value)
+    if number is None or unit not in {"C", "degC", "°C", "K"}:
+        raise ValueError(
+            f'cannot read {value!r}; write "150 C", "423 K" or a number in Celsius'
+        )
+    return number - _KELVIN_AT_ZERO_CELSIUS if unit == "K" else number
+
+
+def _split_quantity(text: str) -> tuple[float | None, str]:
+    """Return the number and the unit of ``"15 min"``; no number where there is none."""
+    digits = text.strip().rstrip(
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ°"
+    )
+    unit = text.strip().removeprefix(digits)
+    try:
+        return float(digits), unit
+    except ValueError:
+        return None, unit
+
+
+def _find(kind: str, is_there: Callable[[Path], bool]) -> BeforeValidator:
+    """Return a check that makes a path absolute and asks that it is there."""
+
+    def resolve(value: object, info: ValidationInfo) -> Path:
+        if not isinstance(value, str) or not value.strip():
+            raise ValueError(f"must be the path of a {kind}, got {value!r}")
+        folder = Path((info.context or {}).get("folder", "."))
+        path = folder / Path(value).expanduser()
+        if is_there(path):
+            return path
+        siblings = path.parent.iterdir() if path.parent.is_dir() else ()
+        guess = nearest(path.name, (sibling.name for sibling in siblings))
+        hint = f"did you mean {guess!r}?" if guess else f"looked for it at {path}"
+        raise ValueError(f"no {kind} {value!r}; {hint}")
+
+    return BeforeValidator(resolve)
+
+
+def _listed(value: object) -> object:
+    """Return a lone entry as a list of one."""
+    return value if isinstance(value, list) else [value]
+
+
+def _ascending(value: tuple[float, float]) -> tuple[float, float]:
+    """Refuse a range that does not ascend."""
+    if not value[0] < value[1]:
+        raise ValueError(f"a range must ascend, got {list(value)}")
+    return value
+
+
+def _direction(value: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Refuse an axis without direction."""
+    if not any(value):
+        raise ValueError("[0, 0, 0] is no direction; give hkl such as [0, 0, 1]")
+    return value
+
+
+def _fit_for_names(value: str) -> str:
+    """Refuse an id that cannot name a file."""
+    if (
+        value.strip() != value
+        or value.startswith(".")
+        or set(value) & set('/\\:*?"<>|')
+    ):
+        raise ValueError(f"{value!r} cannot name a file; use letters, digits, - and _")
+    return value
+
+
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Positive = Annotated[Number, Field(gt=0.0)]
+Text = Annotated[str, Field(min_length=1)]
+Hours = Annotated[Number, Field(ge=0.0), BeforeValidator(parse_hours)]
+Celsius = Annotated[
+    Number, Field(ge=-_KELVIN_AT_ZERO_CELSIUS), BeforeValidator(parse_celsius)
+]
+Range = Annotated[tuple[Number, Number], AfterValidator(_ascending)]
+DataFile = Annotated[Path, _find("file", Path.is_file)]
+DataFolder = Annotated[Path, _find("file or folder", Path.exists)]
+MillerIndices = Annotated[tuple[int, int, int], AfterValidator(_direction)]
+Moles = Annotated[dict[str, Positive], Field(min_length=1)]
+
+
+class _Table(BaseModel):
+    """A table of the series file: frozen, no keys beside its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SeriesTable(_Table):
+    """``[series]``: what the samples have in common."""
+
+    name: Text
+    """Name of the series, for titles."""
+    axis: Axis = "milling_time"
+    """Column that orders the samples."""
+    mixture: Moles | None = None
+    """Moles weighed in, by chemical formula or phase name; a sample's own wins."""
+
+
+class InstrumentTable(_Table):
+    """``[xrd.instrument]``: a file, or the other keys together."""
+
+    file: DataFile | None = None
+    """GSAS-II ``.instprm`` or GSAS ``.prm``."""
+    standard: DataFile | None = None
+    """Pattern of a line-profile standard; the resolution is fitted to it."""
+    standard_phase: Text | None = None
+    """The standard's phase, in the library or a CIF."""
+    tube: Text | None = None
+    """Emission lines, such as ``CuKa``."""
+    wavelength: Positive | None = None
+    """One wavelength in angstrom."""
+    monochromator_two_theta: Annotated[Number, Field(ge=0.0, lt=180.0)] | None = None
+    """2theta of the monochromator crystal in degree."""
+
+
+class StandardTable(_Table):
+    """``[xrd.internal_standard]`` and ``spike``: a phase weighed into the sample."""
+
+    phase: Text
+    """Name of the phase."""
+    weight_fraction: Annotated[Number, Field(gt=0.0, lt=1.0)]
+    """Weighed share of the spiked mixture."""
+    crystallinity: Annotated[Number, Field(gt=0.0, le=1.0)] = 1.0
+    """Crystalline share of the standard."""
+
+
+class PhaseTable(_Table):
+    """``[[xrd.phase]]``: one crystalline phase."""
+
+    name: Text
+    """Name in every table; looked up in the library where ``cif`` is absent."""
+    cif: DataFile | None = None
+    """Crystal structure."""
+    texture: MillerIndices | None = None
+    """March-Dollase axis hkl."""
+    cell_uncertain: bool = False
+    """The cell is known only to some per cent."""
+
+
+class XrdTable(_Table):
+    """``[xrd]``: how the powder patterns are refined."""
+
+    engine: Text = "native"
+    """Refinement engine."""
+    two_theta_range: Range | None = Field(default=None, alias="range")
+    """First and last angle used, degree."""
+    exclude: tuple[Range, ...] = ()
+    """Ranges left out, degree."""
+    background_terms: Annotated[int, Strict(), Field(ge=1, le=36)] = 6
+    """Chebyshev terms of the background."""
+    humps: tuple[Annotated[Number, Field(gt=0.0, lt=180.0)], ...] = ()
+    """Centres of film or holder humps, degree."""
+    particle_size_um: Positive | None = None
+    """Particle diameter for the Brindley correction, micrometre."""
+    blank: DataFile | None = None
+    """Pattern of film or holder alone."""
+    instrument: InstrumentTable | None = None
+    """The diffractometer."""
+    internal_standard: StandardTable | None = None
+    """A standard weighed into every sample."""
+    phases: Annotated[tuple[PhaseTable, ...], Field(min_length=1)] = Field(
+        alias="phase"
+    )
+    """Crystalline phases, in table order."""
+
+
+class EisTable(_Table):
+    """One impedance spectrum of a sample."""
+
+    file: DataFile
+    """The spectrum."""
+    temperature: Celsius
+    """Temperature of the measurement, degree Celsius."""
+
+
+class SampleTable(_Table):
+    """``[[sample]]``: one powder and what was measured on it."""
+
+    id: Annotated[Text, AfterValidator(_fit_for_names)]
+    """Name in every table and file."""
+    milling_time: Hours | None = None
+    """Milling time in hours; 0 where the role is ``unmilled``."""
+    anneal_temperature: Celsius | None = None
+    """Temperature it was annealed at, degree Celsius."""
+    age: Hours | None = None
+    """Time since it was made, hours."""
+    temperature: Celsius | None = None
+    """Temperature it was measured at, degree Celsius."""
+    mixture: Moles | None = None
+    """Moles weighed in, by chemical formula or phase name."""
+    role: Role | None = None
+    """What the sample stands for in the series."""
+    xrd: DataFile | None = None
+    """Powder pattern."""
+    raman: (
+        Annotated[tuple[DataFile, ...], Field(min_length=1), BeforeValidator(_listed)]
+        | None
+    ) = None
+    """Raman spectra, one for each spot."""
+    eis: (
+        Annotated[tuple[EisTable, ...], Field(min_length=1), BeforeValidator(_listed)]
+        | None
+    ) = None
+    """Impedance spectra."""
+    dc: DataFile | None = None
+    """DC polarisation."""
+    nmr: DataFolder | None = None
+    """NMR spectrum."""
+    t1: DataFolder | None = None
+    """Inversion recovery."""
+    spike: StandardTable | None = None
+    """A standard weighed into this sample alone."""
+
+    def position(self, axis: Axis) -> float | None:
+        """Return where the sample stands on the series' axis; None where unknown."""
+        if axis == "milling_time" and self.milling_time is None:
+            return 0.0 if self.role == "unmilled" else None
+        value: float | None = getattr(self, axis)
+        return value
+
+
+class SeriesFile(_Table):
+    """A whole series file, checked."""
+
+    path: Path = Field(alias="__path__")
+    """The file itself."""
+    sha256: str = Field(alias="__sha256__")
+    """Digest of its bytes."""
+    series: SeriesTable
+    """What the samples have in common."""
+    xrd: XrdTable | None = None
+    """How the powder patterns are refined; absent where there are none."""
+    samples: Annotated[tuple[SampleTable, ...], Field(min_length=1)] = Field(
+        alias="sample"
+    )
+    """The samples, in the order of the file."""
+
+    def mixture_of(self, sample: SampleTable) -> dict[str, float] | None:
+        """Return the moles weighed into a sample: its own, else the series'."""
+        return sample.mixture or self.series.mixture
+
+    def elements_of(
+        self, sample: SampleTable, *, formulas: Mapping[str, str] | None = None
+    ) -> dict[str, float] | None:
+        """Return the moles of each element weighed into a sample.
+
+        Parameters
+        ----------
+        sample : SampleTable
+            One of ``samples``.
+        formulas : mapping of str to str, optional
+            Chemical formula of each phase that ``mixture`` names by its phase name.
+
+        Returns
+        -------
+        dict of str to float, or None
+            None where nothing was weighed.
+
+        Raises
+        ------
+        StructureError
+            When a name is neither in ``formulas`` nor a formula.
+        """
+        mixture = self.mixture_of(sample)
+        if mixture is None:
+            return None
+        known = formulas or {}
+        moles: dict[str, float] = {}
+        for name, amount in mixture.items():
+            formula = known.get(name, name)
+            moles[formula] = moles.get(formula, 0.0) + amount
+        return mixture_elements(moles)
+
+
+def read_series(path: Path | str) -> SeriesFile:
+    """Read and check a series file.
+
+    Parameters
+    ----------
+    path : path
+        The TOML file.
+
+    Returns
+    -------
+    SeriesFile
+        Frozen; every path absolute or joined to the file's folder, and there.
+
+    Raises
+    ------
+    ReadError
+        When the file is absent or cannot be read.
+    SeriesFileError
+        When it is no TOML (with the line), or has mistakes (all of them, one a line).
+    """
+    path = Path(path)
+    content = _read_bytes(path)
+    data = _parse_toml(content, path)
+    mistakes: list[Mistake] = []
+    series: SeriesFile | None = None
+    digest = hashlib.sha256(content).hexdigest()
+    try:
+        series = SeriesFile.model_validate(
+            {**data, "__path__": path, "__sha256__": digest},
+            context={"folder": path.parent},
+        )
+    except ValidationError as error:
+        mistakes.extend(translate(error, SeriesFile))
+    mistakes.extend(cross_check(data))
+    if mistakes or series is None:
+        raise SeriesFileError(_list_mistakes(mistakes, data, path))
+    return series
+
+
+def _read_bytes(path: Path) -> bytes:
+    """Return the file's bytes, or say why not."""
+    if path.is_dir():
+        raise ReadError(f"{path} is a folder; name the series file in it")
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ReadError(f"no series file {path}; check the path") from None
+    except OSError as error:
+        raise ReadError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _parse_toml(content: bytes, path: Path) -> dict[str, Any]:
+    """Return the tables of a TOML file, or say where it breaks."""
+    try:
+        data = tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise SeriesFileError(
+            f"{path}, line {line}: not UTF-8 text; save the file as UTF-8"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SeriesFileError(f"{path} is not valid TOML: {error}") from None
+    if not data:
+        raise SeriesFileError(
+            f"{path} is empty; a series needs [series] and [[sample]]"
+        )
+    return data
+
+
+def _list_mistakes(mistakes: list[Mistake], data: Mapping[str, Any], path: Path) -> str:
+    """Return one message with every mistake."""
+    samples = data.get("sample")
+    tables = samples if isinstance(samples, list) else []
+    ids = [t.get("id") if isinstance(t, Mapping) else None for t in tables]
+    lines = gather(
+        mistakes, list(data), [i if isinstance(i, str) else None for i in ids]
+    )
+    if len(lines) == 1:
+        return f"{path}: {lines[0]}"
+    return "\n  ".join([f"{path} has {len(lines)} mistakes:", *lines])
+
+
+def load_series(
+    series: SeriesFile,
+) -> tuple[xr.DataTree, dict[str, StructkitError]]:
+    """Read the powder patterns of a series.
+
+    Parameters
+    ----------
+    series : SeriesFile
+        From :func:`read_series`.
+
+    Returns
+    -------
+    tree : xarray.DataTree
+        ``/<sample>/xrd``: the patterns that could be read, each with the scalar
+        coordinate ``milling_time`` in **h** where it is known. Attributes of
+        ``/<sample>``: ``role``. Of the root: ``name``, ``axis``, ``source_file``,
+        ``source_sha256``.
+    failures : dict of str to StructkitError
+        For each sample whose pattern could not be read, why. It stops no other.
+    """
+    from structkit.io.read import read_pattern
+
+    root = xr.Dataset(
+        attrs={
+            "name": series.series.name,
+            "axis": series.series.axis,
+            "source_file": str(series.path),
+            "source_sha256": series.sha256,
+        }
+    )
+    nodes: dict[str, xr.Dataset] = {"/": root}
+    failures: dict[str, StructkitError] = {}
+    for sample in series.samples:
+        if sample.xrd is None:
+            continue
+        try:
+            pattern = read_pattern(sample.xrd)
+        except StructkitError as error:
+            failures[sample.id] = error
+            continue
+        nodes[f"/{sample.id}"] = xr.Dataset(attrs={"role": sample.role or ""})
+        nodes[f"/{sample.id}/xrd"] = _with_time(pattern, sample)
+    return xr.DataTree.from_dict(nodes), failures
+
+
+def _with_time(pattern: xr.Dataset, sample: SampleTable) -> xr.Dataset:
+    """Return the pattern with the sample's milling time as a scalar coordinate."""
+    hours = sample.position("milling_time")
+    if hours is None:
+        return pattern
+    return pattern.assign_coords(
+        {MILLING_TIME: label(xr.DataArray(hours), MILLING_TIME)}
+    )
