@@ -13,7 +13,7 @@ from structkit.xrd.instrument import Instrument
 
 TextureModel = Literal["march-dollase", "harmonics"]
 ShiftModel = Literal["displacement", "zero", "fixed"]
-Group = Literal["cell", "shift", "size", "strain", "texture", "b_overall"]
+Group = Literal["cell", "shift", "size", "strain", "texture", "b_overall", "instrument"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,26 +4,75 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
-from structkit.schema import FitStatus
+from structkit.schema import PHASE, FitStatus
+
+CELL_KEYS = ("a", "b", "c", "alpha", "beta", "gamma")
+
+VARIABLES: dict[str, tuple[str, str]] = {
+    "weight_fraction_crystalline": ("1", "weight fraction of the crystalline part"),
+    "weight_fraction_crystalline_systematic": ("1", "its systematic uncertainty"),
+    "systematic_background": ("1", "systematic from the background"),
+    "systematic_b": ("1", "systematic from displacement parameters"),
+    "systematic_particle_size": ("1", "systematic from microabsorption"),
+    "detection_limit": ("1", "detection limit (weight fraction, 95 %)"),
+    "upper_limit": ("1", "upper limit (weight fraction, 95 %)"),
+    "scale": ("1", "mass-proportional scale"),
+    "absorption_factor": ("1", "Brindley factor"),
+    "size_nm": ("nm", "crystallite size"),
+    "microstrain": ("1", "microstrain"),
+    "march_dollase": ("1", "March-Dollase r"),
+    "b_overall": ("angstrom2", "overall B"),
+    "r_wp": ("1", "weighted profile R"),
+    "r_p": ("1", "profile R"),
+    "r_exp": ("1", "expected R"),
+    "gof": ("1", "goodness of fit"),
+    "durbin_watson": ("1", "Durbin-Watson d"),
+    "displacement": ("degree", "sample displacement (times cos theta)"),
+    "zero": ("degree", "zero shift"),
+}
+"""Units and long names of a result's variables; ``_std`` follow their parents."""
+VARIABLES |= {
+    f"cell_{key}": ("angstrom" if key in "abc" else "degree", f"cell {key}")
+    for key in CELL_KEYS
+}
+
+
+def attributes(name: str) -> dict[str, str]:
+    """Return units and long name of a result's variable."""
+    units, long_name = VARIABLES[name.removesuffix("_std")]
+    if name.endswith("_std"):
+        long_name = f"standard uncertainty of {long_name}"
+    return {"units": units, "long_name": long_name}
+
+
+def phase_variable(name: str, values: NDArray[np.float64]) -> xr.Variable:
+    """Return a labelled variable over ``phase``."""
+    return xr.Variable((PHASE,), values, attributes(name))
+
+
+def scalar(name: str, value: float) -> xr.Variable:
+    """Return a labelled scalar variable."""
+    return xr.Variable((), value, attributes(name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefinementResult:
     """One refined pattern.
 
-    ``parameters`` (dims ``phase``; scalars ``r_wp``, ``r_exp``, ``gof``,
-    ``durbin_watson``, ``displacement``, ``zero``, ``seconds``, ...): for each phase
-    ``weight_fraction_crystalline``, ``scale``, ``size_nm``, ``microstrain``,
-    ``cell_a`` ... ``cell_gamma``, ``march_dollase``, ``b_overall``,
-    ``detection_limit``, each with its ``_std`` where known; also ``parameter`` x
-    ``parameter_`` ``covariance`` of the varied parameters.
+    ``parameters`` holds for each ``phase`` the variables of
+    :data:`refinement.result.VARIABLES` with their ``_std`` where known, the scalars
+    ``r_wp``, ``r_p``, ``r_exp``, ``gof``, ``durbin_watson``, ``displacement`` or
+    ``zero``, and the engine's own vector: ``values`` (with ``parameter_name``),
+    ``covariance`` of the ``varied`` ones, ``scale_covariance``.
 
     ``curves`` (dims ``two_theta``, ``phase``): ``observed``, ``observed_std``,
     ``calculated``, ``background`` (polynomial, humps, blank), ``halo`` (amorphous
-    area), ``component`` (phase, two_theta). Reflections stand in ``reflections``
-    (dims ``reflection``): ``two_theta_hkl``, ``h``, ``k``, ``l``, ``phase_index``.
+    area), ``component`` (phase, two_theta). ``reflections`` (dim ``reflection``):
+    ``two_theta_hkl``, ``h``, ``k``, ``l``, ``phase_index``.
     """
 
     engine: str
@@ -59,21 +108,35 @@ class RefinementResult:
         parameters = tree.to_dataset(inherit=False)
         attrs = dict(parameters.attrs)
         recipe = {
-            key.removeprefix("recipe_"): str(value)
-            for key, value in attrs.items()
+            key.removeprefix("recipe_"): str(attrs.pop(key))
+            for key in list(attrs)
             if key.startswith("recipe_")
         }
-        kept = {k: v for k, v in attrs.items() if not k.startswith("recipe_")}
-        for key in ("engine", "status", "reason"):
-            kept.pop(key, None)
+        engine, status = str(attrs.pop("engine")), FitStatus(attrs.pop("status"))
+        reason = str(attrs.pop("reason"))
+        bare = parameters.copy()
+        bare.attrs = attrs
         return cls(
-            engine=str(attrs["engine"]),
-            status=FitStatus(attrs["status"]),
-            reason=str(attrs["reason"]),
-            parameters=parameters.assign_attrs(kept).drop_attrs(deep=False)
-            if not kept
-            else parameters.assign_attrs(kept),
+            engine=engine,
+            status=status,
+            reason=reason,
+            parameters=bare,
             curves=tree["curves"].to_dataset(inherit=False),
             reflections=tree["reflections"].to_dataset(inherit=False),
             recipe=recipe,
+        )
+
+    @classmethod
+    def failure(cls, engine: str, reason: str, phases: tuple[str, ...]) -> (
+        RefinementResult
+    ):
+        """Return a result without numbers, for a pattern that could not be fitted."""
+        return cls(
+            engine=engine,
+            status=FitStatus.FAILED,
+            reason=reason,
+            parameters=xr.Dataset(coords={PHASE: list(phases)}),
+            curves=xr.Dataset(),
+            reflections=xr.Dataset(),
+            recipe={},
         )

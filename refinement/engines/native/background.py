@@ -1,0 +1,99 @@
+"""Linear columns beside the phases: what is background, and what is amorphous."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from refinement.engines.native.options import NativeOptions
+from refinement.plan import RefinementPlan
+from structkit.errors import PlanError
+from structkit.schema import INTENSITY, TWO_THETA
+
+Floats = NDArray[np.float64]
+CHEBYSHEV, HALO, HUMP, BLANK = "chebyshev", "halo", "hump", "blank"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackgroundColumns:
+    """Unweighted columns at the measured points."""
+
+    values: Floats
+    """Shape (n_columns, n_points)."""
+    names: tuple[str, ...]
+    """``chebyshev``, ``halo``, ``hump`` or ``blank`` of each."""
+
+    @property
+    def free(self) -> NDArray[np.bool_]:
+        """Return which columns may have either sign (the polynomial)."""
+        return np.array([name == CHEBYSHEV for name in self.names], dtype=bool)
+
+    def select(self, *names: str) -> NDArray[np.bool_]:
+        """Return which columns carry one of ``names``."""
+        return np.array([name in names for name in self.names], dtype=bool)
+
+
+def gaussian_bump(angles: Floats, center: float, fwhm: float) -> Floats:
+    """Return a Gaussian of height 1."""
+    return np.asarray(np.exp(-4.0 * np.log(2.0) * np.square((angles - center) / fwhm)))
+
+
+def _blank_column(blank: xr.Dataset, angles: Floats) -> Floats:
+    axis = blank[TWO_THETA].to_numpy()
+    if axis[0] > angles[0] + 1e-9 or axis[-1] < angles[-1] - 1e-9:
+        raise PlanError(
+            f"blank covers {axis[0]:g}-{axis[-1]:g} degree, the pattern needs "
+            f"{angles[0]:g}-{angles[-1]:g}; measure it over the same range, or set range"
+        )
+    column = np.interp(angles, axis, blank[INTENSITY].to_numpy())
+    return np.asarray(column / max(float(np.max(np.abs(column))), 1e-30))
+
+
+def background_columns(
+    angles: Floats,
+    plan: RefinementPlan,
+    options: NativeOptions,
+    *,
+    extra_terms: int = 0,
+    halo_offset: float = 0.0,
+) -> BackgroundColumns:
+    """Return the background and halo columns of a plan.
+
+    Parameters
+    ----------
+    angles : ndarray, shape (n_points,)
+        Points in use, **degree**.
+    plan : RefinementPlan
+        ``background_terms``, ``humps``, ``blank``, ``halo``.
+    options : NativeOptions
+        Width and spacing of the halo bank.
+    extra_terms : int
+        Terms added to the polynomial (for the systematic of the background).
+    halo_offset : float
+        Shift of the bank in spacings (for the same).
+
+    Notes
+    -----
+    The polynomial, the humps and the blank are background; the bank of Gaussians is
+    amorphous area. With a halo the first bank member stands at the range's start.
+    """
+    span = angles[-1] - angles[0]
+    unit = 2.0 * (angles - angles[0]) / span - 1.0
+    n_terms = max(plan.background_terms + extra_terms, 1)
+    columns = list(np.polynomial.chebyshev.chebvander(unit, n_terms - 1).T)
+    names = [CHEBYSHEV] * n_terms
+    if plan.halo:
+        first = angles[0] + halo_offset * options.halo_spacing
+        for center in np.arange(first, angles[-1] + 1e-9, options.halo_spacing):
+            columns.append(gaussian_bump(angles, center, options.halo_fwhm))
+            names.append(HALO)
+    for center in plan.humps:
+        columns.append(gaussian_bump(angles, center, options.hump_fwhm))
+        names.append(HUMP)
+    if plan.blank is not None:
+        columns.append(_blank_column(plan.blank, angles))
+        names.append(BLANK)
+    return BackgroundColumns(values=np.array(columns), names=tuple(names))

@@ -1,0 +1,113 @@
+"""Standard uncertainties of a fit: scales, fractions, cells, limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refinement.engines.native.fit import Fit
+from refinement.engines.native.solve import reduced_normal
+
+Floats = NDArray[np.float64]
+ONE_SIDED_95 = 1.645
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Covariance:
+    """Covariances at the minimum, times reduced chi-square (at least 1)."""
+
+    nonlinear: Floats
+    """Free nonlinear parameters, shape (n_free, n_free)."""
+    free: NDArray[np.int64]
+    """Their indices in the layout."""
+    linear: Floats
+    """Chosen linear columns."""
+    chosen: NDArray[np.int64]
+    """Their indices among all linear columns; every phase's scale is one."""
+    phase_scales: Floats
+    """Covariance of the phases' scales, shape (n_phases, n_phases)."""
+    detection: Floats
+    """Scale of each phase that would just be detected (Currie), shape (n_phases,)."""
+
+
+def estimate_covariance(fit: Fit) -> Covariance:
+    """Return the covariances of a fit.
+
+    Notes
+    -----
+    Scales of phases at zero are kept among the columns, so a vanished phase has a
+    standard uncertainty and an upper limit, not zero. The detection limit is
+    ``2.71 + 3.29 sigma_0`` (counts) of the scale in a pattern without the phase,
+    every other scale and the background free, inflated by GOF.
+
+    References
+    ----------
+    Currie (1968), Anal. Chem. 40, 586, doi:10.1021/ac60259a007.
+    """
+    problem, minimum = fit.prepared.problem, fit.minimum
+    model = problem.model
+    found = minimum.found
+    free = np.nonzero(minimum.free)[0]
+    jacobian = problem.jacobian(found, minimum.free)
+    bases = model.columns[:-1]
+    passive = found.passive.copy()
+    passive[bases] = True
+    reduced, inverse, transfer = reduced_normal(
+        problem, found, jacobian, passive=passive
+    )
+    inflation = max(fit.gof_square, 1.0)
+    curvature = fit.restraints.scale / fit.restraints.sigma[free] ** 2
+    hessian = reduced + np.diag(curvature)
+    nonlinear = inflation * _inverse(hessian)
+    linear = inflation * inverse + transfer @ nonlinear @ transfer.T
+    chosen = np.nonzero(passive)[0]
+    place = np.searchsorted(chosen, bases)
+    return Covariance(
+        nonlinear=nonlinear,
+        free=free,
+        linear=linear,
+        chosen=chosen,
+        phase_scales=linear[np.ix_(place, place)],
+        detection=_detection_scales(fit, passive, np.sqrt(inflation)),
+    )
+
+
+def _inverse(matrix: Floats) -> Floats:
+    norm = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
+    scaled = matrix / np.outer(norm, norm)
+    scaled[np.diag_indices_from(scaled)] += 1e-12
+    return np.asarray(np.linalg.inv(scaled) / np.outer(norm, norm))
+
+
+def _detection_scales(fit: Fit, passive: NDArray[np.bool_], gof: float) -> Floats:
+    """Return the scale of each phase at its detection limit."""
+    problem, found = fit.prepared.problem, fit.minimum.found
+    n = problem.model.n_columns
+    chosen = np.nonzero(passive)[0]
+    columns = np.vstack(
+        [found.columns[chosen[chosen < n]], problem.background[chosen[chosen >= n] - n]]
+    )
+    calculated = problem.observed - found.residual
+    limits = []
+    for base in problem.model.columns[:-1]:
+        # Variance the points would have without this phase, over the present one.
+        without = calculated - found.amounts[base] * found.columns[base]
+        present = np.maximum(calculated, 1e-12)
+        relative = np.clip(without / present, 1e-3, None)
+        rescaled = columns / np.sqrt(relative)
+        inverse = _inverse(rescaled @ rescaled.T)
+        at = int(np.searchsorted(chosen, base))
+        sigma = gof * float(np.sqrt(inverse[at, at]))
+        unit = float(np.sum(found.columns[base] * problem.root_weight**-1))
+        limits.append(3.29 * sigma + 2.71 / max(unit, 1e-300))
+    return np.array(limits)
+
+
+def fractions(scales: Floats, covariance: Floats) -> tuple[Floats, Floats]:
+    """Return ``S / sum S`` and the covariance of it."""
+    total = max(float(scales.sum()), 1e-300)
+    share = scales / total
+    slope = (np.eye(scales.size) - share[:, None]) / total
+    return share, slope @ covariance @ slope.T

@@ -1,0 +1,212 @@
+"""From a pattern and a plan to a minimum: data selection, priors, stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from refinement.engines.native.background import (
+    BackgroundColumns,
+    background_columns,
+)
+from refinement.engines.native.layout import INSTRUMENT_KINDS, Layout, start_values
+from refinement.engines.native.model import Model, build_model
+from refinement.engines.native.options import NativeOptions
+from refinement.engines.native.problem import Problem
+from refinement.engines.native.solve import Minimum, Restraints, minimize
+from refinement.plan import RefinementPlan, Stage
+from structkit.errors import FitError
+from structkit.schema import INTENSITY, TWO_THETA
+from structkit.uncertainty import intensity_std
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+MIN_POINTS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A pattern made ready for a plan."""
+
+    problem: Problem
+    columns: BackgroundColumns
+    """Unweighted background columns."""
+    intensity: Floats
+    """Measured points in use."""
+    std: Floats
+    """1 sigma of them."""
+
+    @property
+    def model(self) -> Model:
+        """Return the model behind the problem."""
+        return self.problem.model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """A fitted pattern, before it is put into words."""
+
+    prepared: Prepared
+    minimum: Minimum
+    restraints: Restraints
+    notes: tuple[str, ...] = ()
+    """What was done beside the plain order of stages."""
+
+    @property
+    def gof_square(self) -> float:
+        """Return reduced chi-square."""
+        problem = self.prepared.problem
+        found = self.minimum.found
+        freedom = (
+            problem.n_points - int(found.passive.sum()) - int(self.minimum.free.sum())
+        )
+        return found.chi_square / max(freedom, 1)
+
+
+def select_points(pattern: xr.Dataset, plan: RefinementPlan) -> Flags:
+    """Return which points of a pattern the plan uses.
+
+    Raises
+    ------
+    FitError
+        When fewer than 50 points are left.
+    """
+    angles = pattern[TWO_THETA].to_numpy()
+    keep = angles > 0.0
+    if plan.two_theta_range is not None:
+        low, high = plan.two_theta_range
+        keep &= (angles >= low - 1e-9) & (angles <= high + 1e-9)
+    for low, high in plan.exclude:
+        keep &= (angles < low) | (angles > high)
+    if int(keep.sum()) < MIN_POINTS:
+        raise FitError(
+            f"only {int(keep.sum())} points of {angles[0]:g}-{angles[-1]:g} degree are "
+            f"inside range and outside exclude; a refinement needs {MIN_POINTS}"
+        )
+    return np.asarray(keep)
+
+
+def prepare(
+    pattern: xr.Dataset,
+    plan: RefinementPlan,
+    options: NativeOptions,
+    *,
+    model: Model | None = None,
+    calibrate: bool = False,
+) -> Prepared:
+    """Select points, weigh them, and build (or reuse) the model."""
+    keep = select_points(pattern, plan)
+    angles = pattern[TWO_THETA].to_numpy()[keep]
+    intensity = pattern[INTENSITY].to_numpy()[keep].astype(float)
+    std = intensity_std(pattern)[keep]
+    if model is None or not _fits(model, angles, plan, options):
+        model = build_model(angles, plan, options, calibrate=calibrate)
+    columns = background_columns(angles, plan, options)
+    root_weight = 1.0 / std
+    problem = Problem(
+        model=model,
+        root_weight=root_weight,
+        observed=intensity * root_weight,
+        background=columns.values * root_weight,
+        background_free=columns.free,
+    )
+    return Prepared(problem=problem, columns=columns, intensity=intensity, std=std)
+
+
+def _fits(
+    model: Model, angles: Floats, plan: RefinementPlan, options: NativeOptions
+) -> bool:
+    return (
+        model.plan is plan
+        and model.options == options
+        and model.angles.size == angles.size
+        and bool(np.array_equal(model.angles, angles))
+    )
+
+
+def make_restraints(
+    layout: Layout,
+    plan: RefinementPlan,
+    options: NativeOptions,
+    *,
+    center: Floats | None = None,
+    second: bool = False,
+) -> Restraints:
+    """Return priors and bounds, centred on ``center`` (default: the cold start)."""
+    middle = start_values(layout, plan, options) if center is None else center
+    sigma = np.full(layout.size, np.inf)
+    low, high = np.full(layout.size, -np.inf), np.full(layout.size, np.inf)
+    for i, kind in enumerate(layout.kinds):
+        if kind in INSTRUMENT_KINDS:
+            sigma[i] = 1e6
+            low[i] = -np.inf if kind == "v" else 0.0
+            continue
+        prior = options.priors[kind]
+        sigma[i] = prior.sigma_second if second else prior.sigma
+        offset = middle[i] if prior.relative else 0.0
+        low[i], high[i] = prior.low + offset, prior.high + offset
+    return Restraints(center=middle.copy(), sigma=sigma, low=low, high=high)
+
+
+def stage_flags(layout: Layout, plan: RefinementPlan, stage: Stage) -> Flags:
+    """Return which parameters are free in a stage."""
+    member = np.array([layout.group(i) in stage.free for i in range(layout.size)])
+    return member & layout.allowed(plan)
+
+
+def run_stages(
+    prepared: Prepared,
+    start: Floats,
+    restraints: Restraints,
+    stages: tuple[Stage, ...],
+    options: NativeOptions,
+    *,
+    chord: bool = False,
+) -> Fit:
+    """Fit stage after stage; the priors' scale follows GOF^2 between them."""
+    model = prepared.model
+    problem = prepared.problem
+    values = start
+    minimum: Minimum | None = None
+    done: Flags | None = None
+    for stage in stages:
+        free = stage_flags(model.layout, model.plan, stage)
+        if done is not None and np.array_equal(free, done):
+            continue
+        last = stage is stages[-1]
+        minimum = minimize(
+            problem,
+            values,
+            free,
+            restraints,
+            tolerance=options.tolerance if last else 10 * options.tolerance,
+            max_steps=options.max_steps,
+            chord=chord,
+        )
+        done = free
+        values = minimum.found.values
+        freedom = max(problem.n_points - int(free.sum()) - 20, 1)
+        gof_square = minimum.found.chi_square / freedom
+        restraints.scale = float(np.clip(gof_square, 1.0, options.prior_scale_cap))
+        problem.set_ridge(minimum.found.amounts, restraints.scale)
+    if minimum is None:
+        raise FitError("stages: the plan has no stage; give at least one")
+    total = minimum.found.chi_square + restraints.penalty(values)
+    minimum.total = total
+    return Fit(prepared=prepared, minimum=minimum, restraints=restraints)
+
+
+def cold_fit(prepared: Prepared, options: NativeOptions) -> Fit:
+    """Fit from the plan's own start with first-pass priors."""
+    model = prepared.model
+    start = start_values(model.layout, model.plan, options)
+    restraints = make_restraints(model.layout, model.plan, options)
+    return run_stages(prepared, start, restraints, model.plan.stages, options)
+
+
+def with_note(fit: Fit, note: str) -> Fit:
+    """Return the same fit with one more note."""
+    return replace(fit, notes=(*fit.notes, note))

@@ -1,0 +1,175 @@
+"""All lines of a plan as flat arrays, and their positions, widths and areas."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refinement.engines.native.lattice import STRAIN_UNIT, StrainBasis, strain_basis
+from refinement.engines.native.layout import Layout
+from refinement.plan import Phase, RefinementPlan
+from structkit.xrd.instrument import Instrument
+from structkit.xrd.reflections import (
+    list_reflections,
+    squared_cosines,
+    structure_factors,
+)
+
+Floats = NDArray[np.float64]
+_DEGREE = 180.0 / math.pi
+SCHERRER_K = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseLines:
+    """Fixed facts of one phase's lines; arrays of shape (n_lines,)."""
+
+    hkl: NDArray[np.int64]
+    """Indices, shape (n_lines, 3)."""
+    squared: Floats
+    """1/d^2 at the starting cell, 1/angstrom^2."""
+    squared_changes: Floats
+    """Change of 1/d^2 per unit strain (1e-3), shape (n_strains, n_lines)."""
+    strength: Floats
+    """Multiplicity times |F|^2 over the cell mass, electrons^2 mol/g."""
+    cosines: Floats
+    """cos^2 to the texture axis of all equivalents, flat; empty without texture."""
+    cosine_group: NDArray[np.int64]
+    """First equivalent of each line in ``cosines``, shape (n_lines,)."""
+    harmonics: Floats
+    """Symmetrised harmonics of each line, shape (n_harmonics, n_lines)."""
+    basis: StrainBasis
+    """Strains of the cell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineState:
+    """Lines of one phase at given parameters; arrays of shape (n_lines,)."""
+
+    theta: Floats
+    """Bragg angle in radian, without shift."""
+    squared: Floats
+    """1/d^2, 1/angstrom^2."""
+    centers: Floats
+    """Observed 2theta of the reference line, degree."""
+    gaussian: Floats
+    """Gaussian FWHM, degree."""
+    lorentzian: Floats
+    """Lorentzian FWHM, degree."""
+    size_width: Floats
+    """Part of it due to size."""
+    strain_width: Floats
+    """Part of it due to microstrain."""
+    areas: Floats
+    """Area for a scale of 1, before texture harmonics."""
+    march_slope: Floats
+    """Relative change of the area by ln r."""
+
+
+def prepare_phase(
+    phase: Phase, instrument: Instrument, highest: float, *, anomalous: bool = True
+) -> PhaseLines:
+    """List a phase's lines up to ``highest`` (2theta, degree) with their strengths."""
+    wavelength = instrument.radiation.wavelength
+    structure = phase.structure
+    d_min = wavelength / (2.0 * math.sin(math.radians(min(highest, 179.0)) / 2.0))
+    reflections = list_reflections(structure, d_min)
+    squares = structure_factors(
+        structure, reflections, wavelength=wavelength if anomalous else None
+    )
+    basis = strain_basis(structure)
+    hkl = reflections.hkl.astype(float)
+    changes = np.einsum("ni,kij,nj->kn", hkl, basis.changes, hkl) * STRAIN_UNIT
+    cosines, group = np.empty(0), np.empty(0, dtype=np.int64)
+    if phase.texture is not None and phase.texture_model == "march-dollase":
+        found = squared_cosines(reflections, structure.cell, phase.texture)
+        cosines = np.concatenate(found)
+        group = np.cumsum([0] + [len(f) for f in found[:-1]]).astype(np.int64)
+    harmonics = np.empty((0, len(reflections)))
+    if phase.texture is not None and phase.texture_model == "harmonics":
+        from refinement.engines.native.harmonics import symmetrised_harmonics
+
+        harmonics = symmetrised_harmonics(structure, reflections)
+    return PhaseLines(
+        hkl=reflections.hkl,
+        squared=1.0 / reflections.d_spacing**2,
+        squared_changes=changes,
+        strength=reflections.multiplicity * squares / structure.cell_mass,
+        cosines=cosines,
+        cosine_group=group,
+        harmonics=harmonics,
+        basis=basis,
+    )
+
+
+def _march(lines: PhaseLines, ln_r: float) -> tuple[Floats | float, Floats]:
+    if lines.cosines.size == 0:
+        return 1.0, np.zeros_like(lines.squared)
+    r = math.exp(ln_r)
+    inner = r * r * lines.cosines + (1.0 - lines.cosines) / r
+    power = inner**-1.5
+    slope = -1.5 * power / inner * (2.0 * r * r * lines.cosines)
+    slope += 1.5 * power / inner * (1.0 - lines.cosines) / r
+    counts = np.diff(np.append(lines.cosine_group, lines.cosines.size))
+    factor = np.add.reduceat(power, lines.cosine_group) / counts
+    change = np.add.reduceat(slope, lines.cosine_group) / counts
+    return factor, change / factor
+
+
+def line_state(
+    lines: PhaseLines,
+    number: int,
+    values: Floats,
+    layout: Layout,
+    plan: RefinementPlan,
+) -> LineState:
+    """Return positions, widths and areas of phase ``number`` at ``values``."""
+    instrument = plan.instrument
+    strains = values[layout.strain_slices[number]]
+    after = layout.strain_slices[number].stop
+    ln_size, ln_strain, ln_march, b_overall = values[after : after + 4]
+    squared = lines.squared + strains @ lines.squared_changes
+    wavelength = instrument.radiation.wavelength
+    sine = np.clip(0.5 * wavelength * np.sqrt(squared), 1e-4, 0.99999)
+    theta = np.arcsin(sine)
+    cosine = np.sqrt(1.0 - sine * sine)
+    tangent = sine / cosine
+    u, v, w, x, y = resolution(values, layout, instrument)
+    variance = (u * tangent + v) * tangent + w
+    size_width = _DEGREE * SCHERRER_K * wavelength / (math.exp(ln_size) * cosine)
+    strain_width = _DEGREE * 4.0 * math.exp(ln_strain) * tangent
+    lorentzian = size_width + strain_width + x / cosine + y * tangent
+    ratio = instrument.polarization_ratio
+    polarization = 1.0 + ratio * np.square(1.0 - 2.0 * sine * sine)
+    lorentz = polarization / ((1.0 + ratio) * sine * sine * cosine)
+    texture, slope = _march(lines, ln_march)
+    volume = lines.basis.volume(strains)
+    areas = lines.strength * lorentz * texture / volume
+    if b_overall != 0.0:
+        areas = areas * np.exp(-0.5 * b_overall * squared)
+    shift = values[layout.names.index("shift")]
+    moved = shift * cosine if plan.shift == "displacement" else shift
+    return LineState(
+        theta=theta,
+        squared=squared,
+        centers=2.0 * _DEGREE * theta + instrument.zero + moved,
+        gaussian=np.sqrt(np.maximum(variance, 1e-6)),
+        lorentzian=np.maximum(lorentzian, 1e-5),
+        size_width=size_width,
+        strain_width=strain_width,
+        areas=areas,
+        march_slope=slope,
+    )
+
+
+def resolution(
+    values: Floats, layout: Layout, instrument: Instrument
+) -> tuple[float, float, float, float, float]:
+    """Return U, V, W, X, Y: the instrument's, or those being calibrated."""
+    if layout.instrument:
+        u, v, w, x, y = values[-6:-1]
+        return float(u), float(v), float(w), float(x), float(y)
+    return instrument.u, instrument.v, instrument.w, instrument.x, instrument.y

@@ -1,0 +1,271 @@
+"""The pattern as a function of parameters: lines drawn, instrument applied."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refinement.engines.native.kernels import (
+    apply_segments,
+    draw_derivatives,
+    draw_lines,
+)
+from refinement.engines.native.layout import Layout, build_layout
+from refinement.engines.native.lines import (
+    LineState,
+    PhaseLines,
+    line_state,
+    prepare_phase,
+)
+from refinement.engines.native.operator import (
+    Grid,
+    SegmentOperator,
+    build_operator,
+    source_angles,
+)
+from refinement.engines.native.options import NativeOptions
+from refinement.plan import RefinementPlan
+from structkit.errors import FitError
+
+Floats = NDArray[np.float64]
+_DEGREE = 180.0 / math.pi
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """Everything about a plan on given angles that no parameter changes."""
+
+    plan: RefinementPlan
+    options: NativeOptions
+    angles: Floats
+    """Measured points in use, degree, shape (n_points,)."""
+    grid: Grid
+    """Internal grid."""
+    operator: SegmentOperator
+    """Instrument matrix."""
+    lines: tuple[PhaseLines, ...]
+    layout: Layout
+    columns: NDArray[np.int64]
+    """First crystalline column of each phase; one more at the end."""
+
+    @property
+    def n_columns(self) -> int:
+        """Return the number of crystalline columns (phases and harmonics)."""
+        return int(self.columns[-1])
+
+    def states(self, values: Floats) -> list[LineState]:
+        """Return the lines of every phase at ``values``."""
+        return [
+            line_state(lines, number, values, self.layout, self.plan)
+            for number, lines in enumerate(self.lines)
+        ]
+
+
+def choose_grid(
+    angles: Floats, plan: RefinementPlan, options: NativeOptions
+) -> tuple[Grid, float]:
+    """Return the internal grid, and the highest angle at which lines are listed."""
+    instrument = plan.instrument
+    low = min(source_angles(instrument, float(angles[0])))
+    high = max(source_angles(instrument, float(angles[-1])))
+    theta = np.radians(np.linspace(angles[0], angles[-1], 50)) / 2.0
+    tangent = np.tan(theta)
+    gaussian = (instrument.u * tangent + instrument.v) * tangent + instrument.w
+    lorentzian = instrument.x / np.cos(theta) + instrument.y * tangent
+    narrowest = np.sqrt(np.maximum(gaussian, 0.0)) + np.maximum(lorentzian, 0.0)
+    measured = float(np.median(np.diff(angles)))
+    wanted = max(float(narrowest.min()), 0.02) / options.points_per_fwhm
+    factor = measured / wanted
+    step = measured / math.ceil(factor - 1e-9) if factor > 1.0 else measured
+    if factor < 0.5:
+        step = measured * math.floor(1.0 / factor + 1e-9)
+    margin = 0.1 + 8 * step
+    first = low - margin
+    size = int(math.ceil((high + margin - first) / step)) + 1
+    return Grid(first=first, step=step, size=size), high + 1.0
+
+
+def build_model(
+    angles: Floats,
+    plan: RefinementPlan,
+    options: NativeOptions,
+    *,
+    calibrate: bool = False,
+) -> Model:
+    """Prepare a plan on given angles.
+
+    Raises
+    ------
+    FitError
+        When a phase has no reflection in the range.
+    """
+    grid, highest = choose_grid(angles, plan, options)
+    lines = tuple(
+        prepare_phase(phase, plan.instrument, highest) for phase in plan.phases
+    )
+    wavelength = plan.instrument.radiation.wavelength
+    for phase, found in zip(plan.phases, lines, strict=True):
+        sine = 0.5 * wavelength * np.sqrt(found.squared)
+        seen = 2.0 * np.degrees(np.arcsin(np.minimum(sine, 1.0)))
+        if not np.any((seen >= angles[0]) & (seen <= angles[-1])):
+            raise FitError(
+                f"phase {phase.name!r} has no reflection between {angles[0]:g} and "
+                f"{angles[-1]:g} degree at {wavelength:g} angstrom; "
+                "check the wavelength and the range"
+            )
+    counts = [1 + found.harmonics.shape[0] for found in lines]
+    return Model(
+        plan=plan,
+        options=options,
+        angles=angles,
+        grid=grid,
+        operator=build_operator(
+            angles, grid, plan.instrument, axial_nodes=options.axial_nodes
+        ),
+        lines=lines,
+        layout=build_layout(
+            plan, [found.basis.size for found in lines], instrument=calibrate
+        ),
+        columns=np.cumsum([0, *counts]).astype(np.int64),
+    )
+
+
+def draw_columns(
+    model: Model, states: list[LineState], *, window: float, broaden: float = 0.0
+) -> Floats:
+    """Draw every crystalline column on the grid, shape (n_columns, n_grid)."""
+    out = np.zeros((model.n_columns, model.grid.size))
+    for number, state in enumerate(states):
+        harmonics = model.lines[number].harmonics
+        amplitudes = np.empty((state.areas.size, 1 + harmonics.shape[0]))
+        amplitudes[:, 0] = state.areas / model.grid.step
+        amplitudes[:, 1:] = (harmonics * state.areas / model.grid.step).T
+        draw_lines(
+            (state.centers - model.grid.first) / model.grid.step,
+            np.hypot(state.gaussian, broaden) / model.grid.step,
+            state.lorentzian / model.grid.step,
+            amplitudes,
+            np.full(state.areas.size, model.columns[number]),
+            np.full(state.areas.size, amplitudes.shape[1]),
+            window,
+            out,
+        )
+    return out
+
+
+def rebuild_operator(model: Model, axial_divergence: float) -> SegmentOperator:
+    """Return the instrument's matrix with another axial divergence."""
+    instrument = replace(
+        model.plan.instrument, axial_divergence=min(axial_divergence, 0.19)
+    )
+    return build_operator(
+        model.angles, model.grid, instrument, axial_nodes=model.options.axial_nodes
+    )
+
+
+def apply_instrument(
+    operator: SegmentOperator, padded: Floats, scale: Floats
+) -> Floats:
+    """Take curves from the grid to the measured points, times ``scale``."""
+    out = np.empty((padded.shape[0], scale.size))
+    apply_segments(
+        operator.row,
+        operator.origin,
+        operator.offset,
+        operator.weights,
+        padded,
+        scale,
+        out,
+    )
+    return out
+
+
+def draw_jacobian(
+    model: Model, states: list[LineState], amounts: Floats, free: NDArray[np.bool_]
+) -> Floats:
+    """Draw the derivative of the pattern by every free parameter, on the grid.
+
+    Parameters
+    ----------
+    model : Model
+        The plan.
+    states : list of LineState
+        Lines at the present parameters.
+    amounts : ndarray, shape (n_columns,)
+        Present scales of the crystalline columns.
+    free : ndarray of bool, shape (n_parameters,)
+        Which parameters are wanted.
+
+    Returns
+    -------
+    ndarray, shape (n_free, n_grid)
+    """
+    row = np.cumsum(free) - 1
+    out = np.zeros((int(free.sum()), model.grid.size))
+    step = model.grid.step
+    wavelength = model.plan.instrument.radiation.wavelength
+    for number, state in enumerate(states):
+        lines = model.lines[number]
+        first = model.columns[number]
+        textured = amounts[first] + amounts[first + 1 : model.columns[number + 1]] @ (
+            lines.harmonics
+        )
+        slopes = _slopes(state, lines, model, number, wavelength)
+        kept = [(i, slope) for i, slope in slopes if free[i]]
+        n_lines = state.areas.size
+        tables = np.zeros((4, n_lines, max(len(kept), 1)))
+        rows = np.full((n_lines, max(len(kept), 1)), -1, dtype=np.int64)
+        for k, (i, (what, slope)) in enumerate(kept):
+            tables[what, :, k] = slope
+            rows[:, k] = row[i]
+        tables[:3] /= step
+        draw_derivatives(
+            (state.centers - model.grid.first) / step,
+            state.gaussian / step,
+            state.lorentzian / step,
+            textured * state.areas / step,
+            tables[0],
+            tables[1],
+            tables[2],
+            tables[3],
+            rows,
+            model.options.derivative_window,
+            out,
+        )
+    return out
+
+
+_CENTER, _LORENTZIAN, _GAUSSIAN, _AREA = range(4)
+
+
+def _slopes(
+    state: LineState, lines: PhaseLines, model: Model, number: int, wavelength: float
+) -> list[tuple[int, tuple[int, Floats]]]:
+    """Return (parameter, (what it changes, by how much)) for one phase's lines."""
+    layout = model.layout
+    strains = layout.strain_slices[number]
+    by_square = _DEGREE * wavelength**2 / (2.0 * np.sin(2.0 * state.theta))
+    slopes = [
+        (strains.start + k, (_CENTER, by_square * lines.squared_changes[k]))
+        for k in range(lines.basis.size)
+    ]
+    after = strains.stop
+    slopes.append((after, (_LORENTZIAN, -state.size_width)))
+    slopes.append((after + 1, (_LORENTZIAN, state.strain_width)))
+    slopes.append((after + 2, (_AREA, state.march_slope)))
+    slopes.append((after + 3, (_AREA, -0.5 * state.squared)))
+    shift = layout.names.index("shift")
+    cosine = np.cos(state.theta)
+    moved = cosine if model.plan.shift == "displacement" else np.ones_like(cosine)
+    slopes.append((shift, (_CENTER, moved)))
+    if layout.instrument:
+        tangent = np.tan(state.theta)
+        half = 0.5 / state.gaussian
+        for k, slope in enumerate((half * tangent**2, half * tangent, half)):
+            slopes.append((shift + 1 + k, (_GAUSSIAN, slope)))
+        slopes.append((shift + 4, (_LORENTZIAN, 1.0 / cosine)))
+        slopes.append((shift + 5, (_LORENTZIAN, tangent)))
+    return slopes

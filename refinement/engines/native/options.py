@@ -1,0 +1,90 @@
+"""The native engine's own means: priors, bounds, halo bank, windows, tolerances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prior:
+    """Gaussian prior and hard bounds of one kind of parameter."""
+
+    start: float
+    """Where a cold start begins, and where the prior is centred."""
+    sigma: float
+    """1 sigma of the prior in a first pass."""
+    sigma_second: float
+    """1 sigma of the prior in a second pass, centred on a neighbour."""
+    low: float
+    """Hard lower bound, relative to the prior's centre where ``relative``."""
+    high: float
+    """Hard upper bound."""
+    relative: bool = False
+    """Whether the bounds are counted from the prior's centre."""
+
+
+def _default_priors() -> dict[str, Prior]:
+    import math
+
+    return {
+        "cell": Prior(
+            start=0.0, sigma=1.5, sigma_second=0.7, low=-8.0, high=8.0, relative=True
+        ),
+        "cell_uncertain": Prior(
+            start=0.0, sigma=6.0, sigma_second=1.5, low=-25.0, high=25.0, relative=True
+        ),
+        "ln_size": Prior(
+            start=math.log(500.0),
+            sigma=1.0,
+            sigma_second=0.35,
+            low=math.log(45.0),
+            high=math.log(6000.0),
+        ),
+        "ln_strain": Prior(
+            start=math.log(5e-4),
+            sigma=1.0,
+            sigma_second=0.5,
+            low=math.log(1e-5),
+            high=math.log(6e-3),
+        ),
+        "shift": Prior(start=0.0, sigma=0.06, sigma_second=0.06, low=-0.5, high=0.5),
+        "ln_march": Prior(start=0.0, sigma=0.3, sigma_second=0.3, low=-1.2, high=1.2),
+        "b_overall": Prior(start=0.0, sigma=0.3, sigma_second=0.3, low=-1.0, high=3.0),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NativeOptions:
+    """Means of the native engine; the physics stands in the plan."""
+
+    priors: dict[str, Prior] = field(default_factory=_default_priors)
+    """By kind: ``cell`` and ``cell_uncertain`` (1e-3), ``ln_size`` (angstrom),
+    ``ln_strain``, ``shift`` (degree), ``ln_march``, ``b_overall`` (angstrom^2)."""
+    prior_scale_cap: float = 25.0
+    """Cap of the GOF^2 by which priors are scaled."""
+    halo_fwhm: float = 6.0
+    """FWHM of each Gaussian of the halo bank, degree."""
+    halo_spacing: float = 3.0
+    """Spacing of the halo bank, degree."""
+    hump_fwhm: float = 6.0
+    """FWHM of a film or holder hump named by the plan, degree."""
+    value_window: float = 25.0
+    """Half-range of a line in FWHM when intensities are calculated."""
+    derivative_window: float = 8.0
+    """Half-range of a line in FWHM for derivatives."""
+    points_per_fwhm: float = 5.0
+    """Least number of internal grid points over the narrowest line."""
+    axial_nodes: int = 6
+    """Gauss nodes of the axial-divergence integral."""
+    tolerance: float = 0.01
+    """Predicted decrease of chi-square, over GOF^2, at which a fit has converged."""
+    max_steps: int = 40
+    """Most accepted steps in one stage."""
+    weak_phase: float = 25.0
+    """Scale over esd below which a phase's parameters are not handed on."""
+    harmonics_ridge: float = 0.3
+    """1 sigma of a harmonic texture coefficient."""
+    gof_alarm: float = 1.1
+    """GOF over the series' median at which fallbacks are tried."""
+    systematics: bool = True
+    """State systematic uncertainties of the fractions (extra linear fits)."""

@@ -1,0 +1,172 @@
+"""One pattern to fit: weighted data, linear columns, and the reduced problem."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refinement.engines.native.kernels import solve_bounded
+from refinement.engines.native.lines import LineState
+from refinement.engines.native.model import (
+    Model,
+    apply_instrument,
+    draw_columns,
+    draw_jacobian,
+    rebuild_operator,
+)
+from refinement.engines.native.operator import SegmentOperator
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+_AXIAL_STEP = 1e-4
+
+
+@dataclass(slots=True, kw_only=True)
+class Evaluation:
+    """The pattern at one set of nonlinear parameters, linear ones solved."""
+
+    values: Floats
+    """Nonlinear parameters."""
+    states: list[LineState]
+    """Lines of each phase."""
+    padded: Floats
+    """Crystalline columns on the grid."""
+    columns: Floats
+    """Crystalline columns at the points, weighted, shape (n_columns, n_points)."""
+    amounts: Floats
+    """All linear parameters: crystalline columns, then background columns."""
+    passive: Flags
+    """Which linear parameters are not held at zero."""
+    residual: Floats
+    """Weighted observed minus calculated."""
+    chi_square: float
+    """Sum of squares of it, with the ridge of harmonics."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Problem:
+    """Data and fixed columns; ``evaluate`` solves the linear part exactly."""
+
+    model: Model
+    root_weight: Floats
+    """1 / sigma of each point."""
+    observed: Floats
+    """Weighted intensities."""
+    background: Floats
+    """Weighted background columns, shape (n_background, n_points)."""
+    background_free: Flags
+    """Which of them may be negative."""
+    _gram: Floats = field(init=False)
+    _moment: Floats = field(init=False)
+    _passive: Flags = field(init=False)
+    ridge: Floats = field(init=False)
+    """Ridge added to the crystalline columns (harmonics only)."""
+
+    def __post_init__(self) -> None:
+        """Form what no parameter changes."""
+        self._gram = self.background @ self.background.T
+        self._moment = self.background @ self.observed
+        n_all = self.model.n_columns + self.background_free.size
+        self._passive = np.ones(n_all, dtype=bool)
+        self.ridge = np.zeros(self.model.n_columns)
+
+    @property
+    def n_points(self) -> int:
+        """Return the number of points in use."""
+        return int(self.observed.size)
+
+    def evaluate(self, values: Floats, *, broaden: float = 0.0) -> Evaluation:
+        """Return the best pattern at the nonlinear parameters ``values``."""
+        model = self.model
+        states = model.states(values)
+        window = model.options.value_window
+        padded = draw_columns(model, states, window=window, broaden=broaden)
+        operator = self._operator(values)
+        columns = apply_instrument(operator, padded, self.root_weight)
+        amounts, passive, ridge = self.solve(columns)
+        n = model.n_columns
+        calculated = amounts[:n] @ columns + amounts[n:] @ self.background
+        residual = self.observed - calculated
+        return Evaluation(
+            values=values,
+            states=states,
+            padded=padded,
+            columns=columns,
+            amounts=amounts,
+            passive=passive,
+            residual=residual,
+            chi_square=float(residual @ residual) + ridge,
+        )
+
+    def normal_matrix(self, columns: Floats) -> tuple[Floats, Floats]:
+        """Return normal matrix and right side of all linear columns."""
+        n = columns.shape[0]
+        size = n + self._gram.shape[0]
+        normal = np.empty((size, size))
+        normal[:n, :n] = columns @ columns.T
+        normal[:n, n:] = columns @ self.background.T
+        normal[n:, :n] = normal[:n, n:].T
+        normal[n:, n:] = self._gram
+        right = np.concatenate([columns @ self.observed, self._moment])
+        return normal, right
+
+    def _free(self) -> Flags:
+        free = np.zeros(self.model.n_columns, dtype=bool)
+        for first, last in zip(
+            self.model.columns[:-1], self.model.columns[1:], strict=True
+        ):
+            free[first + 1 : last] = True
+        return np.concatenate([free, self.background_free])
+
+    def solve(self, columns: Floats) -> tuple[Floats, Flags, float]:
+        """Return linear parameters, which are not at zero, and the ridge's share."""
+        normal, right = self.normal_matrix(columns)
+        ridge = self.ridge
+        diagonal = np.arange(ridge.size)
+        normal[diagonal, diagonal] += ridge
+        norm = np.sqrt(np.maximum(np.diag(normal), 1e-30))
+        scaled = normal / np.outer(norm, norm)
+        passive = self._passive.copy()
+        solution = solve_bounded(scaled, right / norm, self._free(), passive)
+        self._passive = passive
+        amounts = solution / norm
+        return amounts, passive, float(ridge @ amounts[: ridge.size] ** 2)
+
+    def set_ridge(self, amounts: Floats, gof_square: float) -> None:
+        """Set the ridge of harmonic columns from the present scales."""
+        sigma = self.model.options.harmonics_ridge
+        columns = self.model.columns
+        for first, last in zip(columns[:-1], columns[1:], strict=True):
+            if last - first > 1:
+                scale = max(float(amounts[first]), 1e-12)
+                self.ridge[first + 1 : last] = gof_square / (sigma * scale) ** 2
+
+    def jacobian(self, found: Evaluation, free: Flags) -> Floats:
+        """Return the weighted derivatives by the free parameters, (n_free, n)."""
+        n = self.model.n_columns
+        padded = draw_jacobian(self.model, found.states, found.amounts[:n], free)
+        operator = self._operator(found.values)
+        jacobian = apply_instrument(operator, padded, self.root_weight)
+        if self.model.layout.instrument and free[-1]:
+            jacobian[-1] = self._axial_slope(found)
+        return jacobian
+
+    def _operator(self, values: Floats) -> SegmentOperator:
+        """Return the instrument's matrix; it moves only during a calibration."""
+        if not self.model.layout.instrument:
+            return self.model.operator
+        return rebuild_operator(self.model, float(values[-1]))
+
+    def _axial_slope(self, found: Evaluation) -> Floats:
+        """Return the derivative by axial divergence, by central difference."""
+        n = self.model.n_columns
+        total = (found.amounts[:n] @ found.padded)[None, :]
+        at = float(found.values[-1])
+        low, high = max(at - _AXIAL_STEP, 0.0), at + _AXIAL_STEP
+        above, below = (
+            apply_instrument(rebuild_operator(self.model, x), total, self.root_weight)
+            for x in (high, low)
+        )
+        return np.asarray((above[0] - below[0]) / (high - low))

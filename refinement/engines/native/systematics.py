@@ -1,0 +1,183 @@
+"""What the fit's own esds leave out: background, B, particle size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refinement.engines.native.background import background_columns
+from refinement.engines.native.fit import Fit
+from refinement.engines.native.model import Model
+from refinement.engines.native.options import NativeOptions
+from refinement.engines.native.problem import Problem
+from refinement.plan import RefinementPlan
+from structkit.xrd.absorption import brindley_factor
+from structkit.xrd.scattering import linear_absorption
+
+Floats = NDArray[np.float64]
+B_STEP = 0.1
+"""Assumed uncertainty of every phase's overall B, angstrom squared."""
+UNKNOWN_DIAMETER_UM = 5.0
+"""Particle diameter whose effect is stated when none is given, micrometre."""
+DIAMETER_SPREAD = 0.5
+"""Relative uncertainty of a particle diameter that is given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Systematics:
+    """1 sigma of each phase's weight fraction by cause, shape (n_phases,) each."""
+
+    background: Floats
+    """Other admissible backgrounds."""
+    displacement_parameters: Floats
+    """B of every phase uncertain by 0.1 angstrom squared."""
+    particle_size: Floats
+    """Microabsorption: 5 micrometre if no size is given, else half of it."""
+
+    @property
+    def total(self) -> Floats:
+        """Return the causes added in quadrature."""
+        return np.asarray(
+            np.sqrt(
+                self.background**2
+                + self.displacement_parameters**2
+                + self.particle_size**2
+            )
+        )
+
+
+def absorption_factors(
+    plan: RefinementPlan, volume_shares: Floats, *, diameter_um: float | None = None
+) -> Floats:
+    """Return the Brindley factor tau of each phase.
+
+    Parameters
+    ----------
+    plan : RefinementPlan
+        Particle sizes by phase, else by plan.
+    volume_shares : ndarray, shape (n_phases,)
+        Volume fractions, for the mean absorption coefficient.
+    diameter_um : float, optional
+        One diameter (micrometre) in place of the plan's.
+    """
+    wavelength = plan.instrument.radiation.wavelength
+    absorption = np.array(
+        [
+            linear_absorption(
+                phase.structure.atom_counts, phase.structure.cell.volume, wavelength
+            )
+            for phase in plan.phases
+        ]
+    )
+    mean = float(volume_shares @ absorption)
+    factors = np.ones(len(plan.phases))
+    for number, phase in enumerate(plan.phases):
+        diameter = diameter_um
+        if diameter is None:
+            diameter = phase.particle_size_um or plan.particle_size_um
+        if diameter:
+            radius_cm = 0.5e-4 * diameter
+            factors[number] = brindley_factor((absorption[number] - mean) * radius_cm)
+    return factors
+
+
+def corrected_scales(
+    plan: RefinementPlan, scales: Floats, *, diameter_um: float | None = None
+) -> tuple[Floats, Floats]:
+    """Return scales over tau, and tau itself (volume shares iterated)."""
+    densities = np.array([phase.structure.density for phase in plan.phases])
+    factors = np.ones(scales.size)
+    for _ in range(3):
+        volume = np.maximum(scales / factors, 0.0) / densities
+        total = float(volume.sum())
+        if total <= 0.0:
+            return scales, factors
+        factors = absorption_factors(plan, volume / total, diameter_um=diameter_um)
+    return scales / factors, factors
+
+
+def _share(plan: RefinementPlan, scales: Floats, diameter: float | None) -> Floats:
+    corrected, _ = corrected_scales(plan, scales, diameter_um=diameter)
+    return np.asarray(corrected / max(float(corrected.sum()), 1e-300))
+
+
+def estimate_systematics(
+    fit: Fit, options: NativeOptions, share: Floats
+) -> Systematics:
+    """Return the systematic part of the weight fractions.
+
+    Parameters
+    ----------
+    fit : Fit
+        A finished fit.
+    options : NativeOptions
+        Halo bank.
+    share : ndarray, shape (n_phases,)
+        Weight fractions of the crystalline part.
+
+    Notes
+    -----
+    Line shapes stay as fitted; only the linear problem is solved again. Background:
+    root mean square over two terms more, two fewer, and the halo bank moved by half
+    its spacing. B: one phase at a time, added in quadrature.
+    """
+    model = fit.prepared.model
+    plan = model.plan
+    bases = model.columns[:-1]
+    changes = []
+    for terms, offset in ((2, 0.0), (-2, 0.0), (0, 0.5)):
+        if plan.background_terms + terms < 2 or (offset and not plan.halo):
+            continue
+        amounts = _solve_with(fit, options, terms, offset)
+        changes.append(_share(plan, amounts[bases], None) - share)
+    background = np.sqrt(np.mean(np.square(changes), axis=0))
+    by_b = np.zeros(len(plan.phases))
+    for number in range(len(plan.phases)):
+        amounts = _solve_with_b(fit, model, number)
+        by_b += np.square(_share(plan, amounts[bases], None) - share)
+    return Systematics(
+        background=background,
+        displacement_parameters=np.sqrt(by_b),
+        particle_size=_particle_part(plan, fit.minimum.found.amounts[bases]),
+    )
+
+
+def _particle_part(plan: RefinementPlan, scales: Floats) -> Floats:
+    own = [phase.particle_size_um or plan.particle_size_um for phase in plan.phases]
+    known = [size for size in own if size]
+    if not known:
+        change = _share(plan, scales, UNKNOWN_DIAMETER_UM) - _share(plan, scales, None)
+        return np.abs(change)
+    mean = float(np.mean(known))
+    high = _share(plan, scales, mean * (1.0 + DIAMETER_SPREAD))
+    low = _share(plan, scales, mean * (1.0 - DIAMETER_SPREAD))
+    return np.abs(high - low) / 2.0
+
+
+def _solve_with(fit: Fit, options: NativeOptions, terms: int, offset: float) -> Floats:
+    prepared = fit.prepared
+    problem = prepared.problem
+    columns = background_columns(
+        problem.model.angles,
+        problem.model.plan,
+        options,
+        extra_terms=terms,
+        halo_offset=offset,
+    )
+    other = Problem(
+        model=problem.model,
+        root_weight=problem.root_weight,
+        observed=problem.observed,
+        background=columns.values * problem.root_weight,
+        background_free=columns.free,
+    )
+    other.ridge = problem.ridge
+    return other.solve(fit.minimum.found.columns)[0]
+
+
+def _solve_with_b(fit: Fit, model: Model, number: int) -> Floats:
+    values = fit.minimum.found.values.copy()
+    values[model.layout.index(number, "b_overall")] += B_STEP
+    return fit.prepared.problem.evaluate(values).amounts
