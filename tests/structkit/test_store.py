@@ -98,9 +98,14 @@ def test_numpy_scalars_are_converted_in_a_copy(tmp_path: Path) -> None:
 
 def test_failed_write_keeps_what_was_there(tmp_path: Path) -> None:
     path = write_text("old", tmp_path / "a.txt")
-    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+
+    def fail_halfway() -> None:
+        with atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 

@@ -95,7 +95,7 @@ def test_descending_scan_is_reversed(tmp_path: Path) -> None:
 
 
 def test_negative_passes_with_esds(tmp_path: Path) -> None:
-    rows = [(a, b + 0.5, 2.0) for a, b in GOOD]
+    rows: list[tuple[float, ...]] = [(a, b + 0.5, 2.0) for a, b in GOOD]
     rows[2] = (11.0, -0.37, 2.0)
     pattern = read_pattern(write_columns(tmp_path / "a.xye", rows))
     assert float(pattern.intensity.min()) == -0.37
