@@ -278,6 +278,8 @@ def _read_symmetry(
     elif named is not None:
         group_ops = named.operations()
         remarks.append(f"operations taken from the space group {named.xhm()}")
+        if named.ext == "2" and ":2" not in _string(block, _HM_TAGS):
+            remarks.append("the origin is not stated: origin choice 2 assumed")
     else:
         raise StructureError(
             "the file has no symmetry; add _space_group_name_H-M_alt or the loop "
