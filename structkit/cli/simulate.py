@@ -292,13 +292,10 @@ def write_pattern(pattern: xr.Dataset, output: Path | None) -> None:
 
 def _draw(pattern: xr.Dataset, path: Path) -> None:
     """Write the figure of a pattern."""
-    import matplotlib.pyplot as plt
-
     from structkit.plot.simulation import plot_simulation
-    from structkit.store import atomic_path
+    from structkit.plot.style import DOUBLE_COLUMN, make_axes, write_figure
 
-    figure, axes = plt.subplots(figsize=(8.0, 4.5), layout="constrained")
-    plot_simulation(pattern, ax=axes)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=150, format="png")
-    plt.close(figure)
+    axes = plot_simulation(pattern, ax=make_axes(DOUBLE_COLUMN, 3.2))
+    figure = axes.get_figure(root=True)
+    if figure is not None:
+        write_figure(figure, path)
