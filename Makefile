@@ -36,7 +36,7 @@ types: $(VENV)/.ready-dev
 
 tests: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest -q --nbmake --nbmake-timeout=600 \
-		tests structkit refinement notebooks
+		tests structkit refinement $(wildcard notebooks/*.ipynb)
 
 bench: $(VENV)/.ready-bench
 	$(BIN)/python -m benchmarks

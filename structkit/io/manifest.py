@@ -27,6 +27,7 @@ from pydantic import (
 
 from structkit.errors import ReadError, SeriesFileError, StructkitError
 from structkit.io.mistakes import Mistake, cross_check, gather, nearest, translate
+from structkit.io.read import read_pattern
 from structkit.schema import MILLING_TIME, label
 from structkit.structures.composition import mixture_elements
 
@@ -454,8 +455,6 @@ def load_series(
     failures : dict of str to StructkitError
         For each sample whose pattern could not be read, why. It stops no other.
     """
-    from structkit.io.read import read_pattern
-
     root = xr.Dataset(
         attrs={
             "name": series.series.name,

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -324,9 +322,7 @@ def test_one_bad_pattern_stops_no_other(
         angle = np.linspace(10.0, 50.0, 20)
         return make_pattern(angle, np.full(20, 5.0))
 
-    fake = ModuleType("structkit.io.read")
-    fake.read_pattern = read_pattern  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "structkit.io.read", fake)
+    monkeypatch.setattr("structkit.io.manifest.read_pattern", read_pattern)
     series = read_series(write(folder, CONTRACT))
     tree, failures = load_series(series)
     assert list(failures) == ["10N-90min"]
