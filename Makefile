@@ -22,7 +22,7 @@ help:
 	@echo "make format  let ruff put the code in shape"
 
 demo: $(VENV)/.ready-run
-	$(BIN)/structkit demo -o $(DEMO)
+	$(BIN)/structkit demo -o $(DEMO) --open
 
 test: lint types tests
 

@@ -37,9 +37,9 @@ def command(
     series_file: Path, output: Path, *, engine: str | None, jobs: int, resume: bool
 ) -> None:
     """Refine the patterns of SERIES_FILE and write tables and figures to OUTPUT."""
+    check_output_folder(output)
     from structkit.pipeline import run_refinement
 
-    check_output_folder(output)
     results = run_refinement(
         series_file, output, engine=engine, resume=resume, jobs=jobs
     )

@@ -70,10 +70,10 @@ def format_series(results: xr.Dataset) -> str:
     for name in results[SAMPLE].to_numpy():
         one = results.sel({SAMPLE: name})
         row = [str(name), f"{_number(one, MILLING_TIME):g}"]
-        row.append(format_value(_number(one, "r_wp_percent"), digits=1))
-        row.append(_with_std(one, "crystalline_area_fraction"))
+        row.append(format_number(one, "r_wp_percent", digits=1))
+        row.append(format_with_std(one, "crystalline_area_fraction"))
         row += [
-            _with_std(one.sel({PHASE: phase}), "weight_fraction_crystalline")
+            format_with_std(one.sel({PHASE: phase}), "weight_fraction_crystalline")
             for phase in phases
         ]
         row.append(str(one["status"].item()) if "status" in one else "")
@@ -81,11 +81,16 @@ def format_series(results: xr.Dataset) -> str:
     return format_table(header, rows)
 
 
+def format_number(results: xr.Dataset, name: str, *, digits: int = 3) -> str:
+    """Return a scalar variable, ``-`` where it is absent or unknown."""
+    return format_value(_number(results, name), digits=digits)
+
+
+def format_with_std(results: xr.Dataset, name: str) -> str:
+    """Return a scalar variable with its esd, ``-`` where it is absent or unknown."""
+    return format_value(_number(results, name), _number(results, f"{name}_std"))
+
+
 def _number(results: xr.Dataset, name: str) -> float:
     """Return a scalar variable, NaN where it is absent."""
     return float(results[name]) if name in results.variables else math.nan
-
-
-def _with_std(results: xr.Dataset, name: str) -> str:
-    """Return a scalar variable with its esd."""
-    return format_value(_number(results, name), _number(results, f"{name}_std"))

@@ -33,6 +33,8 @@ Array = NDArray[np.float64]
 
 _GAP_STEPS = 5.0
 """A hole of more than so many steps breaks a line."""
+_ROOM_BELOW = 0.25
+"""Room for a background below the data, over their height."""
 _TICK_ROW = 0.075
 """Height of one row of reflection marks over the height of the pattern."""
 
@@ -117,6 +119,7 @@ def plot_fit(curves: xr.Dataset, *, ax: Axes | None = None) -> Axes:
         angle, calculated, color=CALCULATED_COLOR, linewidth=0.6, label="calculated"
     )
     _label_axes(ax, curves, curves["observed"])
+    _show_observed(ax, curves)
     return ax
 
 
@@ -323,6 +326,14 @@ def _label_axes(ax: Axes, data: xr.Dataset, intensity: xr.DataArray) -> None:
     angle = data[TWO_THETA].to_numpy()
     ax.set_xlim(float(angle[0]), float(angle[-1]))
     dress_axes(ax)
+
+
+def _show_observed(ax: Axes, curves: xr.Dataset) -> None:
+    """Let the data set the height, and the background only a share of it."""
+    low, high = float(curves["observed"].min()), float(curves["observed"].max())
+    span = (high - low) or 1.0
+    base = min(low, float(curves["background"].min()))
+    ax.set_ylim(max(base, low - _ROOM_BELOW * span) - 0.03 * span, high + 0.05 * span)
 
 
 def _break_gaps(data: xr.Dataset, values: xr.DataArray) -> tuple[Array, Array]:

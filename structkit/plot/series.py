@@ -25,6 +25,7 @@ from structkit.plot.style import (
     make_axes,
     marker_of,
     subscript,
+    subscript_words,
 )
 from structkit.schema import MILLING_TIME, PHASE
 
@@ -90,7 +91,8 @@ def plot_relative_scales(
     ----------
     results : xarray.Dataset
         ``relative_scale``, and ``scale`` with ``scale_std`` for its error bars. A
-        phase below its detection limit is an arrow at three sigmas.
+        phase below its detection limit is an arrow at three sigmas; one that is
+        below it in the reference sample itself is left out.
     ax : Axes, optional
         Where to draw. Default: a new figure.
     truth : xarray.Dataset, optional
@@ -101,6 +103,8 @@ def plot_relative_scales(
         std = _relative_std(results, index)
         value = _column(results, "relative_scale", index)
         hidden = np.isfinite(_below_detection(results, index))
+        if np.any(hidden & np.isclose(value, 1.0)):
+            continue
         limit = np.where(hidden, np.fmax(value, 0.0) + _LIMIT_SIGMAS * std, np.nan)
         _draw(
             ax, _points(results, "relative_scale", index, limit=limit, std=std), index
@@ -155,20 +159,23 @@ def plot_crystallinity(
     ax : Axes, optional
         Where to draw. Default: a new figure.
     truth : xarray.Dataset, optional
-        ``crystalline_area_fraction`` and ``crystalline_fraction`` where known.
+        ``crystalline_area_fraction`` (dashed) and ``crystalline_fraction``, the
+        content by weight (dotted), where known.
     """
     ax = make_axes() if ax is None else ax
     area, content = "crystalline_area_fraction", "amorphous_fraction"
-    known = truth if truth is not None else xr.Dataset()
     _draw(ax, _points(results, area, None), None, label="by area")
-    if area in known:
-        _draw_truth(ax, truth, area, None)
+    _draw_truth(ax, truth, area, None)
+    _draw_truth(ax, truth, "crystalline_fraction", None, is_content=True)
     if content in results and bool(np.isfinite(results[content]).any()):
         points = _points(results, content, None)
         weighed = replace(points, value=1.0 - points.value)
         _draw(ax, weighed, 3, label="by internal standard")
+    labels = ax.get_legend_handles_labels()[1]
+    if len(labels) > 1:
         ax.legend(fontsize=NOTE_SIZE, frameon=False)
-    ax.set_ylabel("crystalline share of area")
+    weighed_in = "by internal standard" in labels
+    ax.set_ylabel("crystalline share" + ("" if weighed_in else " of area"))
     _start_at_zero(ax)
     return _finish(ax, results)
 
@@ -211,7 +218,7 @@ def compose_series(results: xr.Dataset, *, truth: xr.Dataset | None = None) -> F
         ncols=len(handles),
         fontsize=NOTE_SIZE,
         frameon=False,
-        title=str(results.attrs.get("name", "")) or None,
+        title=subscript_words(str(results.attrs.get("name", ""))) or None,
         title_fontsize=LABEL_SIZE,
     )
     figure.supxlabel(_caption(results), fontsize=NOTE_SIZE, color=OBSERVED_COLOR)
@@ -350,9 +357,14 @@ def _draw_limits(ax: Axes, place: Array, limit: Array, color: str) -> None:
 
 
 def _draw_truth(
-    ax: Axes, truth: xr.Dataset | None, name: str, index: int | None
+    ax: Axes,
+    truth: xr.Dataset | None,
+    name: str,
+    index: int | None,
+    *,
+    is_content: bool = False,
 ) -> None:
-    """Draw the known values as a dashed line behind the data."""
+    """Draw the known values as a line behind the data, dashed; a content dotted."""
     if truth is None or name not in truth:
         return
     points = _points(truth, name, index)
@@ -360,10 +372,11 @@ def _draw_truth(
         points.place,
         points.value,
         color=OBSERVED_COLOR if index is None else color_of(index),
-        linestyle=(0, (3, 2)),
+        linestyle=(0, (1, 1.5)) if is_content else (0, (3, 2)),
         linewidth=1.6,
         alpha=0.45,
         zorder=1,
+        label="true content by weight" if is_content else None,
     )
 
 

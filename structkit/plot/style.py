@@ -43,6 +43,7 @@ NOTE_SIZE = 7.5
 DPI = 220
 
 _FORMULA = re.compile(r"(?:[A-Z][a-z]?[0-9]*|[()][0-9]*)+")
+_COMPOUND = re.compile(r"\b(?:[A-Z][a-z]?[0-9]*){2,}(?![A-Za-z0-9])")
 _LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SYMBOLS = {
     "1": "",
@@ -92,6 +93,17 @@ def subscript(name: str) -> str:
     if not _FORMULA.fullmatch(name):
         return name
     return name.translate(_LOWERED)
+
+
+def subscript_words(text: str) -> str:
+    """Return a text with the digits lowered in its formulae of two elements or more.
+
+    Examples
+    --------
+    >>> subscript_words("NaTaCl6 + Na2O, 10 N")
+    'NaTaCl₆ + Na₂O, 10 N'
+    """
+    return _COMPOUND.sub(lambda word: subscript(word.group()), text)
 
 
 def make_axes(width: float = SINGLE_COLUMN, height: float = 2.6) -> Axes:

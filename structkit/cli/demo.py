@@ -1,0 +1,142 @@
+"""``structkit demo``: simulate a milling series, refine it, truth beside result."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+import xarray as xr
+
+from structkit.cli.output import check_output_folder
+from structkit.cli.table import format_number, format_table, format_with_std
+from structkit.schema import MILLING_TIME, PHASE, SAMPLE, TWO_THETA
+
+FIGURE = "milling_series.png"
+
+_SHARE = "weight_fraction_crystalline"
+_AREA = "crystalline_area_fraction"
+_CONTENT = "crystalline_fraction"
+
+
+@click.command("demo")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder for patterns, results and the figure.",
+)
+@click.option("--seed", type=int, default=20250, show_default=True, help="Of noise.")
+@click.option("--open", "show", is_flag=True, help="Open the figure when it is done.")
+def command(output: Path, *, seed: int, show: bool) -> None:
+    """Simulate the milling of NaTaCl6 and Na2O, refine it, compare with the truth."""
+    check_output_folder(output)
+    from structkit.pipeline import run_refinement
+    from structkit.plot.series import compose_series
+    from structkit.plot.style import write_figure
+    from structkit.store import read_dataset
+    from structkit.synthetic.xrd import write_series
+
+    series_file = write_series(output / "measured", seed=seed)
+    results = run_refinement(series_file, output / "results")
+    truth = complete_truth(read_dataset(series_file.with_name("truth.nc")))
+    figure = write_figure(compose_series(results, truth=truth), output / FIGURE)
+    click.echo(format_comparison(results, truth))
+    click.echo(f"\nFigure: {figure}")
+    if show and sys.stdout.isatty():
+        click.launch(str(figure))
+
+
+def complete_truth(truth: xr.Dataset) -> xr.Dataset:
+    """Return the truth under the names of the results.
+
+    Parameters
+    ----------
+    truth : xarray.Dataset
+        What ``structkit.synthetic.xrd.write_series`` left in ``truth.nc``: shares and
+        sizes of the phases, and the parts of each pattern over ``two_theta``.
+
+    Returns
+    -------
+    xarray.Dataset
+        Also ``crystalline_area_fraction``, the area of the reflections over that of
+        reflections and halo, and ``relative_scale``, the weight fraction over that of
+        the shortest milling time; both without unit.
+    """
+    crystalline = truth["component"].sum([PHASE, TWO_THETA])
+    area = crystalline / (crystalline + truth["halo"].sum(TWO_THETA))
+    first = truth.isel({SAMPLE: int(np.argmin(truth[MILLING_TIME].to_numpy()))})
+    relative = truth["weight_fraction"] / first["weight_fraction"].drop_vars(
+        [SAMPLE, MILLING_TIME]
+    )
+    unitless = {"units": "1"}
+    return truth.drop_dims(TWO_THETA).assign(
+        {
+            _AREA: area.assign_attrs(unitless),
+            "relative_scale": relative.assign_attrs(unitless),
+        }
+    )
+
+
+def format_comparison(results: xr.Dataset, truth: xr.Dataset) -> str:
+    """Return two tables, samples and phases, each with the truth beside the result.
+
+    Parameters
+    ----------
+    results : xarray.Dataset
+        What :func:`structkit.pipeline.run_refinement` returns.
+    truth : xarray.Dataset
+        From :func:`complete_truth`.
+    """
+    return "\n\n".join(
+        [_compare_samples(results, truth), _compare_phases(results, truth)]
+    )
+
+
+def _compare_samples(results: xr.Dataset, truth: xr.Dataset) -> str:
+    """Return R-factor, crystalline area and true content of each sample."""
+    header = [
+        "sample",
+        "t/h",
+        "Rwp/%",
+        "crystalline area: truth",
+        "result",
+        "by weight",
+    ]
+    rows = []
+    for name in results[SAMPLE].to_numpy():
+        found, known = results.sel({SAMPLE: name}), truth.sel({SAMPLE: name})
+        rows.append(
+            [
+                str(name),
+                f"{float(known[MILLING_TIME]):g}",
+                format_number(found, "r_wp_percent", digits=1),
+                format_number(known, _AREA),
+                format_with_std(found, _AREA),
+                format_number(known, _CONTENT),
+            ]
+        )
+    return format_table(header, rows)
+
+
+def _compare_phases(results: xr.Dataset, truth: xr.Dataset) -> str:
+    """Return share of the crystalline part and size of each phase."""
+    header = ["sample", "phase", "share: truth", "result", "size/nm: truth", "result"]
+    rows = []
+    for name in results[SAMPLE].to_numpy():
+        for phase in results[PHASE].to_numpy():
+            place = {SAMPLE: name, PHASE: phase}
+            found, known = results.sel(place), truth.sel(place)
+            rows.append(
+                [
+                    str(name),
+                    str(phase),
+                    format_number(known, _SHARE),
+                    format_with_std(found, _SHARE),
+                    format_number(known, "size_nm", digits=1),
+                    format_with_std(found, "size_nm"),
+                ]
+            )
+    return format_table(header, rows)

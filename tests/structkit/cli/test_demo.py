@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from structkit.cli.__main__ import main
+from structkit.cli.demo import FIGURE, complete_truth, format_comparison
+from structkit.store import read_dataset
+
+
+def make_truth() -> xr.Dataset:
+    """Return two samples of one phase: four, then one part of it beside the glass."""
+    places = ("sample", "phase")
+    return xr.Dataset(
+        {
+            "weight_fraction": (places, [[0.2], [0.8]]),
+            "weight_fraction_crystalline": (places, [[1.0], [1.0]]),
+            "size_nm": (places, [[5.0], [50.0]]),
+            "component": ((*places, "two_theta"), [[[1.0, 0.0]], [[3.0, 1.0]]]),
+            "halo": (("sample", "two_theta"), [[2.0, 1.0], [0.5, 0.5]]),
+            "crystalline_fraction": ("sample", [0.2, 0.8]),
+        },
+        coords={
+            "sample": ["late", "early"],
+            "phase": ["NaCl"],
+            "milling_time": ("sample", [2.0, 0.0]),
+        },
+    )
+
+
+def test_truth_gets_the_names_of_the_results() -> None:
+    truth = complete_truth(make_truth())
+    np.testing.assert_allclose(truth["crystalline_area_fraction"], [0.25, 0.8])
+    np.testing.assert_allclose(truth["relative_scale"], [[0.25], [1.0]])
+    assert truth["relative_scale"].attrs["units"] == "1"
+
+
+def test_comparison_shows_truth_beside_result() -> None:
+    truth = complete_truth(make_truth())
+    results = truth.assign(
+        size_nm=(("sample", "phase"), [[5.4], [np.nan]]),
+        size_nm_std=(("sample", "phase"), [[0.3], [np.nan]]),
+        r_wp_percent=("sample", [6.78, np.nan]),
+    )
+    lines = format_comparison(results, truth).splitlines()
+    assert lines[1].split() == ["late", "2", "6.8", "0.250", "0.250", "0.200"]
+    late = lines[-2].split()
+    assert late == ["late", "NaCl", "1.000", "1.000", "5.0", "5.4(3)"]
+    assert lines[-1].split()[-1] == "-"
+
+
+def test_demo_writes_one_figure_and_says_where(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run_refinement(series_file: Path, output: Path, **_options: Any) -> xr.Dataset:
+        return complete_truth(read_dataset(series_file.with_name("truth.nc")))
+
+    fake = ModuleType("structkit.pipeline")
+    fake.run_refinement = run_refinement  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "structkit.pipeline", fake)
+    assert main(["demo", "-o", str(tmp_path / "demo")]) == 0
+    shown = capsys.readouterr().out
+    assert f"Figure: {tmp_path / 'demo' / FIGURE}" in shown
+    assert (tmp_path / "demo" / FIGURE).stat().st_size > 10_000
+    assert (tmp_path / "demo" / "measured" / "series.toml").is_file()
+
+
+def test_demo_checks_its_folder_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").write_text("")
+    assert main(["demo", "-o", str(tmp_path / "taken")]) == 1
+    assert "is a file; give a folder" in capsys.readouterr().err
