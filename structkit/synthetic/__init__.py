@@ -1,0 +1,1 @@
+"""Synthetic measurements with known truth, made with none of the fitters' code."""
