@@ -148,19 +148,11 @@ def equivalent_positions(
         Fractional coordinates in [0, 1).
     """
     images = operations.images(position) % 1.0
-    distinct: list[FloatArray] = []
-    for image in images:
-        if not any(is_same_position(image, other) for other in distinct):
-            distinct.append(image)
-    return np.array(distinct)
-
-
-def is_same_position(
-    first: FloatArray, second: FloatArray, *, tolerance: float = _SAME
-) -> bool:
-    """Return whether two positions differ by whole cell edges only."""
-    offset = first - second
-    return bool(np.abs(offset - np.round(offset)).max() <= tolerance)
+    offsets = images[:, None] - images[None]
+    same = np.abs(offsets - np.round(offsets)).max(axis=2) <= _SAME
+    is_first = ~np.tril(same, k=-1).any(axis=1)
+    distinct: FloatArray = images[is_first]
+    return distinct
 
 
 def symmetrize_metric(

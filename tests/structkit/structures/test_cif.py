@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from structkit.errors import ReadError, StructureError
-from structkit.structures.cif import U_ISO_DEFAULT, read_cif
+from structkit.structures.cif import read_cif
+from structkit.structures.cif_sites import U_ISO_DEFAULT
 from structkit.structures.library import load, phases
 
 HALITE = """
