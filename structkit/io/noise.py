@@ -20,6 +20,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from scipy.fft import dct, next_fast_len, rfft
+from scipy.special import gammainc, gammaincinv
 
 from structkit.schema import (
     ARBITRARY,
@@ -94,7 +95,7 @@ def measure_noise(
     The blocks used are the 40 % with the least power in the low orders 2-7. Under
     white noise these are independent of the orders 12-31 that are measured, so the
     choice does not bias the ratio. Block powers are averaged after dropping the
-    upper tenth, and the average is divided by what this takes from chi-square.
+    upper tenth, and the average is divided by what this leaves of chi-square.
     """
     values = np.asarray(intensity, dtype=float)
     variance = np.asarray(expected_variance, dtype=float)
@@ -123,10 +124,15 @@ def _typical(power: NDArray[np.float64]) -> float:
     """Return the mean power of blocks, the upper tenth of them left out."""
     means = np.sort(power.mean(axis=1))
     kept = max(1, math.floor(0.9 * means.size))
-    missing = 1.0 - kept / means.size
-    # what cutting the share `missing` off the top of chi-square/n takes away
-    spread = math.sqrt(2.0 / power.shape[1])
-    return float(means[:kept].mean()) / (1.0 - 1.75 * spread * missing)
+    return float(means[:kept].mean()) / _kept_mean(kept / means.size, power.shape[1])
+
+
+def _kept_mean(share: float, n_orders: int) -> float:
+    """Return the mean of the lower ``share`` of chi-square over its degrees."""
+    if share >= 1.0:
+        return 1.0
+    limit = float(gammaincinv(0.5 * n_orders, share))
+    return float(gammainc(0.5 * n_orders + 1.0, limit) / share)
 
 
 def find_count_step(intensity: ArrayLike) -> float | None:

@@ -62,7 +62,7 @@ def _parse(path: Path) -> ElementTree.Element:
     try:
         # expat limits entity expansion since 2.4.1, older than any Python served
         root = ElementTree.parse(path).getroot()  # noqa: S314
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise ReadError(
             f"{path}: broken XML ({error}); copy the file from the instrument again"
         ) from error
