@@ -66,15 +66,20 @@ def read_cif(path: str | Path, *, name: str | None = None) -> CrystalStructure:
     StructureError
         When symmetry, cell or atoms are missing, an element is unknown, an occupancy
         lies outside (0, 1], atoms on one position add up to more than 1.02, the atom
-        count contradicts the formula, the cell contradicts the
-        symmetry, atoms nearly touch, or the density is not plausible.
+        count contradicts the formula, the cell contradicts the symmetry, atoms nearly
+        touch, or the density is not plausible.
     """
     path = Path(path)
     try:
-        return _read_block(_read_document(path), path, name)
+        blocks = _read_blocks(path)
+        crystal = _read_block(blocks[0], path, name)
     except StructureError as error:
         message = " ".join(str(error).split())
         raise StructureError(f"{path}: {message}") from error
+    if len(blocks) == 1:
+        return crystal
+    several = f"the first of {len(blocks)} structures in the file was read"
+    return crystal.with_remarks([*crystal.remarks, several])
 
 
 def to_pymatgen(crystal: CrystalStructure) -> Structure:
@@ -111,8 +116,8 @@ def to_pymatgen(crystal: CrystalStructure) -> Structure:
     return Structure(lattice, species, positions, site_properties={"label": labels})
 
 
-def _read_document(path: Path) -> gemmi.cif.Block:
-    """Return the first block with atoms."""
+def _read_blocks(path: Path) -> list[gemmi.cif.Block]:
+    """Return the data blocks with atoms."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -129,10 +134,10 @@ def _read_document(path: Path) -> gemmi.cif.Block:
     except (RuntimeError, ValueError) as error:
         detail = " ".join(str(error).split())[:160]
         raise ReadError(f"{path}: not a CIF ({detail})") from error
-    for block in document:
-        if len(block.find_values("_atom_site_fract_x")):
-            return block
-    raise StructureError("no atom positions (_atom_site_fract_x) in the file")
+    filled = [part for part in document if len(part.find_values("_atom_site_fract_x"))]
+    if not filled:
+        raise StructureError("no atom positions (_atom_site_fract_x) in the file")
+    return filled
 
 
 def _read_block(

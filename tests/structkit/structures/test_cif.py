@@ -224,6 +224,65 @@ def test_origin_choice_is_two_unless_stated(write, symbol, position, fits):
             read_cif(path)
 
 
+@pytest.mark.parametrize(
+    ("symmetry", "remark"),
+    [
+        ("_space_group_name_Hall '-F 4 2 3'", False),
+        ("_symmetry_space_group_name_Hall '-F 4 2 3'", False),
+        ("_space_group_IT_number 225", True),
+        ("_symmetry_space_group_name_H-M 'Fm-3m'", True),
+        ("_symmetry_space_group_name_H-M F_m_-3_m", True),
+    ],
+)
+def test_symmetry_by_hall_symbol_or_number(write, symmetry, remark):
+    path = write(HALITE.replace("_space_group_name_H-M_alt 'F m -3 m'", symmetry))
+    crystal = read_cif(path)
+    assert crystal.space_group == "F m -3 m"
+    assert any("taken from" in text for text in crystal.remarks) is remark
+
+
+def test_operations_count_more_than_a_wrong_symbol(write):
+    loop = "loop_\n_space_group_symop_operation_xyz\nx,y,z\n-x,-y,-z\n"
+    text = HALITE.replace("_cell_length_a", loop + "_cell_length_a", 1)
+    crystal = read_cif(write(text.replace("_Z 4", "_Z 1")))
+    assert crystal.space_group == "P -1"
+    assert any("not of F m -3 m as stated" in r for r in crystal.remarks)
+
+
+def test_rhombohedral_axes_are_told_by_the_cell(write):
+    head, _, _ = HALITE.partition("Na1 Na1+")
+    for old, new in (("5.6402(2)", "5.13"), ("5.6402", "5.13"), (" 90\n", " 55.28\n")):
+        head = head.replace(old, new)
+    head = head.replace("F m -3 m", "R -3 c").replace("'Cl Na'", "'Al2 O3'")
+    atoms = "Al1 Al 0.352 0.352 0.352 1 0.004\nO1 O 0.556 0.944 0.25 1 0.004\n"
+    crystal = read_cif(write(head.replace("_Z 4", "_Z 2") + atoms))
+    assert crystal.space_group == "R -3 c:R"
+    assert crystal.density == pytest.approx(3.98, abs=0.02)
+
+
+def test_a_slightly_unsymmetric_cell_is_mended_with_a_remark(write):
+    crystal = read_cif(write(HALITE.replace("_b 5.6402", "_b 5.6404")))
+    assert crystal.cell.a == crystal.cell.b == crystal.cell.c
+    assert crystal.cell.alpha == 90.0
+    assert any("cell made to obey its symmetry" in r for r in crystal.remarks)
+
+
+def test_atoms_that_nearly_touch_are_refused(write):
+    text = HALITE.replace("F m -3 m", "P 1").replace("_Z 4", "_Z 1")
+    with pytest.raises(StructureError, match=r"Na1 and Cl1 are 0\.23 angstrom apart"):
+        read_cif(write(text.replace("0.5 0.5 0.5", "0.04 0 0")))
+    split = text.replace("0 0 0 1", "0 0 0 0.5").replace("5.6402", "4.6402")
+    split = split.replace("0.5 0.5 0.5 1", "0.04 0 0 0.5").replace("_Z 1", "_Z 0.5")
+    assert read_cif(write(split)).formula == "NaCl"
+
+
+def test_the_first_of_several_structures_is_read(write):
+    second = HALITE.replace("data_test", "data_second").replace("5.6402", "5.7")
+    crystal = read_cif(write("data_empty\n" + HALITE + second))
+    assert crystal.cell.a == 5.6402
+    assert crystal.remarks[-1] == "the first of 2 structures in the file was read"
+
+
 def test_broken_operation_is_named(write):
     loop = "loop_\n_space_group_symop_operation_xyz\nx,y,z\n'x, y+, w'\n"
     text = HALITE.replace("_space_group_name_H-M_alt 'F m -3 m'\n", loop)
