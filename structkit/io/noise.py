@@ -150,6 +150,14 @@ def find_count_step(intensity: ArrayLike) -> float | None:
         counts per second measured 0.3 s. None when there is no such step well above
         the rounding of the values.
 
+    Examples
+    --------
+    >>> counts = np.random.default_rng(1).poisson(80.0, 500)
+    >>> find_count_step(counts)
+    1.0
+    >>> round(find_count_step(np.round(counts / 0.3, 2)), 3)
+    3.333
+
     Notes
     -----
     The histogram of values is a comb; the lowest strong line of its Fourier

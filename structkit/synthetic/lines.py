@@ -148,15 +148,24 @@ def draw_lines(
             sizes[:, None] * wavelength / np.cos(theta) + strain * np.tan(theta)
         )
         shift = -2.0 * displacement * np.cos(theta) / optics.radius
-        curve += _draw(two_theta, true, np.degrees(shift), area, widths, shares, optics)
+        curve += _draw(
+            two_theta,
+            true,
+            area,
+            shift=np.degrees(shift),
+            widths=widths,
+            shares=shares,
+            optics=optics,
+        )
     return np.degrees(curve)
 
 
 def _draw(
     two_theta: Floats,
     true: Floats,
-    shift: Floats,
     area: Floats,
+    *,
+    shift: Floats,
     widths: Floats,
     shares: Floats,
     optics: Optics,

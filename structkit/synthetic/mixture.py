@@ -172,8 +172,9 @@ def simulate_mixture(
     optics = optics or Optics()
     surroundings = surroundings or Surroundings()
     amorphous = _amorphous_share(phases, glass)
-    attenuation = _attenuation(phases, glass, amorphous, optics.wavelength)
-    curves = _specific_curves(phases, glass, amorphous, grid, optics, displacement_mm)
+    sample = _Sample(phases=phases, glass=glass, amorphous=amorphous)
+    attenuation = sample.attenuation(optics.wavelength)
+    curves = _specific_curves(sample, grid, optics, displacement_mm=displacement_mm)
     seen = surroundings.transmission(grid) / attenuation
     film, air = surroundings.film(grid), surroundings.air_scatter(grid)
     if scale is None:
@@ -189,7 +190,7 @@ def simulate_mixture(
         wavelength=optics.wavelength,
         attrs={"source_file": LABEL, "reader": "structkit.synthetic"},
     )
-    truth = _describe(phases, amorphous, counts, grid).assign_attrs(
+    truth = _describe(sample, counts, grid).assign_attrs(
         **{f"optics_{name}": getattr(optics, name) for name in _OPTICS_NAMES}
     )
     truth = truth.assign(
@@ -220,47 +221,47 @@ def _amorphous_share(phases: Sequence[SyntheticPhase], glass: Glass | None) -> f
     return max(share, 0.0)
 
 
-def _attenuation(
-    phases: Sequence[SyntheticPhase],
-    glass: Glass | None,
-    amorphous: float,
-    wavelength: float,
-) -> float:
-    """Return the mass attenuation coefficient of the sample, cm2/g."""
-    total = sum(
-        phase.weight_fraction
-        * mass_attenuation(phase.structure.atom_counts, wavelength)
-        for phase in phases
-    )
-    if glass is not None and amorphous > 0.0:
-        total += amorphous * mass_attenuation(glass.composition, wavelength)
-    return float(total)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sample:
+    """What lies in the holder."""
+
+    phases: Sequence[SyntheticPhase]
+    glass: Glass | None
+    amorphous: float
+
+    def attenuation(self, wavelength: float) -> float:
+        """Return the mass attenuation coefficient, cm2/g."""
+        total = sum(
+            phase.weight_fraction
+            * mass_attenuation(phase.structure.atom_counts, wavelength)
+            for phase in self.phases
+        )
+        if self.glass is not None and self.amorphous > 0.0:
+            glass = mass_attenuation(self.glass.composition, wavelength)
+            total += self.amorphous * glass
+        return float(total)
 
 
 def _specific_curves(
-    phases: Sequence[SyntheticPhase],
-    glass: Glass | None,
-    amorphous: float,
-    grid: Floats,
-    optics: Optics,
-    displacement_mm: float,
+    sample: _Sample, grid: Floats, optics: Optics, *, displacement_mm: float
 ) -> dict[str, Floats]:
     """Return each part of the sample's pattern in electron units per g/mol."""
     s = np.sin(np.radians(0.5 * grid)) / optics.wavelength
     polarization = optics.polarization(grid)
     curves: dict[str, Floats] = {}
     diffuse = np.zeros_like(grid)
-    for phase in phases:
+    for phase in sample.phases:
         moles = phase.weight_fraction / phase.structure.cell_mass
-        lines = _lines(phase, grid, optics, displacement_mm)
+        lines = _lines(phase, grid, optics, displacement_mm=displacement_mm)
         curves[phase.name] = moles * lines / phase.structure.cell.volume
         diffuse += moles * thermal_diffuse(
             phase.structure, s, optics.wavelength, b_extra=phase.b_overall
         )
         diffuse += moles * compton(phase.structure.atom_counts, s)
     curves["halo"] = np.zeros_like(grid)
-    if glass is not None and amorphous > 0.0:
-        moles = amorphous / glass.molar_mass
+    glass = sample.glass
+    if glass is not None and sample.amorphous > 0.0:
+        moles = sample.amorphous / glass.molar_mass
         curves["halo"] = moles * halo(glass, s, optics.wavelength) * polarization
         diffuse += moles * compton(glass.composition, s)
     curves["background"] = diffuse * polarization
@@ -268,7 +269,7 @@ def _specific_curves(
 
 
 def _lines(
-    phase: SyntheticPhase, grid: Floats, optics: Optics, displacement_mm: float
+    phase: SyntheticPhase, grid: Floats, optics: Optics, *, displacement_mm: float
 ) -> Floats:
     """Return the lines of one cell of a phase, electron^2 angstrom^3."""
     highest = np.radians(0.5 * (grid[-1] + 8.0))
@@ -308,12 +309,10 @@ def _expected_r_wp(expected: Floats) -> float:
 
 
 def _describe(
-    phases: Sequence[SyntheticPhase],
-    amorphous: float,
-    counts: Mapping[str, Floats],
-    grid: Floats,
+    sample: _Sample, counts: Mapping[str, Floats], grid: Floats
 ) -> xr.Dataset:
     """Return the truth of the phases and the curves of every part."""
+    phases, amorphous = sample.phases, sample.amorphous
     crystalline = max(1.0 - amorphous, 1e-300)
     columns: dict[str, tuple[list[float], str]] = {
         "weight_fraction": ([p.weight_fraction for p in phases], "1"),

@@ -125,7 +125,9 @@ def list_reflections(
     reciprocal = np.asarray(np.linalg.inv(structure.cell.metric), dtype=np.float64)
     hkl = _sphere(reciprocal, 1.0 / d_min)
     inverse_d = np.sqrt(np.einsum("ni,ij,nj->n", hkl, reciprocal, hkl))
-    strength = _intensity(structure, hkl, 0.5 * inverse_d, wavelength, b_extra)
+    strength = _intensity(
+        structure, hkl, 0.5 * inverse_d, wavelength=wavelength, b_extra=b_extra
+    )
     if texture is not None and texture.r != 1.0:
         strength = strength * _march(hkl, reciprocal, texture)
     keys, members = np.unique(np.round(inverse_d, 8), return_inverse=True)
@@ -165,6 +167,7 @@ def _intensity(
     structure: CrystalStructure,
     hkl: Floats,
     s: Floats,
+    *,
     wavelength: float,
     b_extra: float,
 ) -> Floats:
@@ -284,7 +287,9 @@ def halo(glass: Glass, s: Floats, wavelength: float) -> Floats:
     present = [factors[e] * (n / n_ligands) for e, n in anions.items() if n > 0.0]
     ligand = np.sum(present, axis=0)
     if n_centres > 0.0:
-        total += n_centres * _polyhedron(glass, q, factors[glass.centre], ligand)
+        total += n_centres * _polyhedron(
+            glass, q, centre=factors[glass.centre], ligand=ligand
+        )
     for element, count in glass.composition.items():
         if element not in (glass.centre, *glass.ligands):
             pair = np.real(factors[element] * np.conj(ligand))
@@ -296,6 +301,7 @@ def halo(glass: Glass, s: Floats, wavelength: float) -> Floats:
 def _polyhedron(
     glass: Glass,
     q: Floats,
+    *,
     centre: NDArray[np.complex128],
     ligand: NDArray[np.complex128],
 ) -> Floats:

@@ -95,13 +95,14 @@ def _find_banks(path: Path) -> list[_Bank]:
     starts = [i for i, line in enumerate(lines) if line.startswith("BANK")]
     ends = [*starts[1:], len(lines)]
     return [
-        _parse_bank(path, i, lines[i], lines[i + 1 : end])
+        _parse_bank(path, lines[i:end], index=i)
         for i, end in zip(starts, ends, strict=True)
     ]
 
 
-def _parse_bank(path: Path, index: int, head: str, lines: list[str]) -> _Bank:
+def _parse_bank(path: Path, lines: list[str], *, index: int) -> _Bank:
     """Read a BANK line: BANK number points records binning coefficients kind."""
+    head = lines[0]
     words = head.split()
     try:
         numbers = []
@@ -118,7 +119,7 @@ def _parse_bank(path: Path, index: int, head: str, lines: list[str]) -> _Bank:
             coefficients=tuple(numbers),
             kind=kinds[0] if kinds else "STD",
             lines=tuple(
-                line for line in lines if line.strip() and not line.startswith("#")
+                line for line in lines[1:] if line.strip() and not line.startswith("#")
             ),
         )
     except (IndexError, ValueError) as error:
@@ -162,11 +163,13 @@ def _fields(bank: _Bank, widths: tuple[int, ...]) -> NDArray[np.float64]:
         for start in range(0, min(len(line.rstrip()), 80), width):
             if len(rows) == bank.n_points:
                 break
-            rows.append(_cut(line[start : start + width], widths, bank, offset))
+            rows.append(_cut(line[start:], widths, bank=bank, offset=offset))
     return _complete(rows, bank)
 
 
-def _cut(group: str, widths: tuple[int, ...], bank: _Bank, offset: int) -> list[float]:
+def _cut(
+    group: str, widths: tuple[int, ...], *, bank: _Bank, offset: int
+) -> list[float]:
     """Cut one group of fixed columns."""
     values, start = [], 0
     for width in widths:

@@ -160,7 +160,10 @@ def _choose_dialect(lines: list[str], path: Path) -> _Dialect:
 def _parse(data: list[tuple[int, str]], path: Path) -> list[tuple[int, list[float]]]:
     """Turn data lines into rows of two or three numbers."""
     dialect = _choose_dialect([line for _, line in data[:50]], path)
-    rows = [(number, _row(dialect, line, number, path)) for number, line in data]
+    rows = [
+        (number, _row(dialect, line, place=f"{path}: line {number}"))
+        for number, line in data
+    ]
     width = Counter(len(row) for _, row in rows).most_common(1)[0][0]
     if width < 2:
         raise ReadError(
@@ -185,13 +188,13 @@ def _parse(data: list[tuple[int, str]], path: Path) -> list[tuple[int, list[floa
     return [(number, row[:3]) for number, row in rows]
 
 
-def _row(dialect: _Dialect, line: str, number: int, path: Path) -> list[float]:
+def _row(dialect: _Dialect, line: str, *, place: str) -> list[float]:
     """Return the numbers of one line."""
     fields = dialect.split(line)
     for field in fields:
         if not _NUMBER.fullmatch(field):
             raise ReadError(
-                f"{path}: line {number}: {field[:20]!r} is no number; remove that "
+                f"{place}: {field[:20]!r} is no number; remove that "
                 "line, or mark it as a comment with #"
             )
     return [float(field) for field in fields]
