@@ -42,6 +42,14 @@ _PATH = click.Path(path_type=Path)
     help="Microstrains, dimensionless, one or one each.",
 )
 @click.option(
+    "--texture",
+    "textures",
+    type=(str, int, int, int, float),
+    multiple=True,
+    metavar="PHASE H K L R",
+    help="March-Dollase axis and r (below 1: platelets lie flat); may be repeated.",
+)
+@click.option(
     "--radiation",
     default="CuKa",
     show_default=True,
@@ -113,6 +121,7 @@ def command(
     weights: tuple[float, ...],
     sizes: tuple[float, ...],
     microstrains: tuple[float, ...],
+    textures: tuple[tuple[str, int, int, int, float], ...],
     radiation: str,
     monochromator: float | None,
     limits: tuple[float, float, float],
@@ -136,8 +145,9 @@ def command(
 
     _check_output(output, plot=plot)
     try:
+        chosen = choose_phases(phases, weights, sizes, microstrains, folders)
         pattern = simulate_pattern(
-            choose_phases(phases, weights, sizes, microstrains, folders),
+            add_textures(chosen, phases, textures),
             instrument=choose_instrument(radiation, monochromator),
             two_theta=_grid(*limits),
             surroundings=choose_surroundings(film, hump, halos, background),
@@ -184,6 +194,28 @@ def choose_phases(
             microstrain=strains[index],
         )
         for index, name in enumerate(names)
+    ]
+
+
+def add_textures(
+    chosen: Sequence[SimulatedPhase],
+    names: Sequence[str],
+    textures: Sequence[tuple[str, int, int, int, float]],
+) -> list[SimulatedPhase]:
+    """Return the phases with preferred orientation where it is asked for."""
+    from dataclasses import replace
+
+    wanted = {name: ((h, k, m), r) for name, h, k, m, r in textures}
+    strangers = [name for name in wanted if name not in names]
+    if strangers:
+        raise UsageMistakeError(
+            f"--texture: {strangers[0]!r} is no phase given; use {', '.join(names)}"
+        )
+    return [
+        replace(phase, texture=wanted[name][0], march_r=wanted[name][1])
+        if name in wanted
+        else phase
+        for name, phase in zip(names, chosen, strict=True)
     ]
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from structkit.cli.__main__ import main
 from structkit.cli.options import repeat_options
+from structkit.io.read import read_pattern
 from structkit.store import read_dataset
 
 MIXTURE = ["NaTaCl6", "NaCl", "Na2O", "--weights", "0.7", "0.2", "0.1"]
@@ -26,14 +27,26 @@ def test_the_command_of_the_readme(tmp_path):
     ]
 
 
+def test_the_written_file_reads_back(tmp_path):
+    output = tmp_path / "pattern.xye"
+    assert main(["simulate", *MIXTURE, "--seed", "1", "-o", str(output)]) == 0
+    pattern = read_pattern(output)
+    assert pattern.two_theta.size == 2334
+    assert float(pattern.wavelength) == pytest.approx(1.540593, abs=1e-5)
+    assert pattern.intensity.attrs["units"] == "count"
+    assert int(pattern.esd_reliable) == 1
+
+
 def test_netcdf_holds_the_components(tmp_path):
     output = tmp_path / "pattern.nc"
     options = ["--sizes", "30", "--microstrains", "0.001", "--seed", "3"]
+    options += ["--texture", "NaCl", "0", "0", "1", "0.8"]
     options += ["--film", "25", "--hump", "20", "6", "100", "--halo", "17", "7", "50"]
     assert main(["simulate", *MIXTURE, *options, "-o", str(output)]) == 0
     pattern = read_dataset(output)
     assert pattern.weight_fraction.to_numpy() == pytest.approx([0.7, 0.2, 0.1])
     assert pattern["size"].to_numpy() == pytest.approx(300.0)
+    assert pattern.march_r.to_numpy() == pytest.approx([1.0, 0.8, 1.0])
     assert pattern.component.dims == ("phase", "two_theta")
     assert float(pattern.halo.max()) > 20.0
 
@@ -58,6 +71,11 @@ def test_goes_to_stdout_with_other_radiation(capsys):
         (["NaCl", "--range", "20", "10", "0.1"], "--range: give FIRST below LAST"),
         (["NaCl", "--plot"], "--plot needs -o"),
         (["NaCl", "-o", "pattern.txt"], "must end in .xye, .xy or .nc"),
+        (
+            ["NaCl", "--texture", "KCl", "0", "0", "1", "0.8"],
+            "--texture: 'KCl' is no phase given; use NaCl",
+        ),
+        (["NaCl", "--texture", "NaCl", "0", "0", "1", "0"], "march_r must be positive"),
         (["NaCl", "--sizes", "0"], "NaCl: size must be positive"),
     ],
 )
