@@ -145,12 +145,20 @@ def command(
 
     _check_output(output, plot=plot)
     try:
-        chosen = choose_phases(phases, weights, sizes, microstrains, folders)
+        chosen = choose_phases(
+            phases,
+            weights=weights,
+            sizes_nm=sizes,
+            microstrains=microstrains,
+            folders=folders,
+        )
         pattern = simulate_pattern(
             add_textures(chosen, phases, textures),
             instrument=choose_instrument(radiation, monochromator),
             two_theta=_grid(*limits),
-            surroundings=choose_surroundings(film, hump, halos, background),
+            surroundings=choose_surroundings(
+                film_um=film, hump=hump, halos=halos, background=background
+            ),
             displacement=displacement,
             peak_counts=counts,
             seed=seed,
@@ -174,6 +182,7 @@ def load_phase(name: str, folders: Sequence[Path]) -> CrystalStructure:
 
 def choose_phases(
     names: Sequence[str],
+    *,
     weights: Sequence[float],
     sizes_nm: Sequence[float],
     microstrains: Sequence[float],
@@ -246,6 +255,7 @@ def choose_instrument(radiation: str, monochromator: float | None) -> Instrument
 
 
 def choose_surroundings(
+    *,
     film_um: float,
     hump: tuple[float, float, float] | None,
     halos: Sequence[tuple[float, float, float]],

@@ -151,12 +151,12 @@ def _read_block(
     sites = read_sites(block, cell, operations, remarks)
     check_occupancies(sites, operations)
     system = "stated" if group is None else group.crystal_system_str()
-    cell = obey_symmetry(cell, operations, system, remarks)
+    cell = obey_symmetry(cell, operations, remarks, system=system)
     formula, units = check_formula(
         count_atoms(sites),
-        find_string(block, ("_chemical_formula_sum",)),
-        _find_number(block, "_cell_formula_units_Z"),
         remarks,
+        stated=find_string(block, ("_chemical_formula_sum",)),
+        stated_units=_find_number(block, "_cell_formula_units_Z"),
     )
     check_distances(sites, cell, operations)
     symbol = find_string(block, HM_TAGS) if group is None else group.xhm()
@@ -175,9 +175,12 @@ def _read_block(
         common_names=_read_names(block),
         path=str(path),
     )
-    volume = _find_number(block, "_cell_volume")
-    density = _find_number(block, "_exptl_crystal_density_diffrn")
-    check_density(crystal, volume, density, remarks)
+    check_density(
+        crystal,
+        remarks,
+        stated_volume=_find_number(block, "_cell_volume"),
+        stated_density=_find_number(block, "_exptl_crystal_density_diffrn"),
+    )
     return crystal.with_remarks(remarks)
 
 

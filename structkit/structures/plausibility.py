@@ -38,8 +38,9 @@ _SHARED = 1e-3
 def obey_symmetry(
     cell: Cell,
     operations: SymmetryOperations,
-    system: str,
     remarks: list[str],
+    *,
+    system: str,
 ) -> Cell:
     """Return the cell as its symmetry demands it; refuse one that contradicts it.
 
@@ -49,10 +50,10 @@ def obey_symmetry(
         As stated.
     operations : SymmetryOperations
         Of the space group.
-    system : str
-        Name of the crystal system, for the message.
     remarks : list of str
         Is added to.
+    system : str
+        Name of the crystal system, for the message.
     """
     metric, deviation = symmetrize_metric(cell.metric, operations)
     if deviation < 1e-12:
@@ -122,9 +123,10 @@ def count_atoms(sites: Iterable[Site]) -> dict[str, float]:
 
 def check_formula(
     counts: dict[str, float],
+    remarks: list[str],
+    *,
     stated: str,
     stated_units: float,
-    remarks: list[str],
 ) -> tuple[str, int]:
     """Compare the atoms in the cell with the stated formula and Z.
 
@@ -132,12 +134,12 @@ def check_formula(
     ----------
     counts : dict of str to float
         Atoms in the cell by element.
+    remarks : list of str
+        Is added to.
     stated : str
         Formula; empty when unknown. Some programs write that of the whole cell.
     stated_units : float
         Z; NaN when unknown.
-    remarks : list of str
-        Is added to.
 
     Returns
     -------
@@ -193,9 +195,10 @@ def _leave_out_hydrogen(
 
 def check_density(
     crystal: CrystalStructure,
+    remarks: list[str],
+    *,
     stated_volume: float,
     stated_density: float,
-    remarks: list[str],
 ) -> None:
     """Refuse an impossible density; remark on volume or density that differ.
 
@@ -203,10 +206,10 @@ def check_density(
     ----------
     crystal : CrystalStructure
         Structure.
-    stated_volume, stated_density : float
-        Of the file, in **cubic angstrom** and **g/cm3**; NaN when unknown.
     remarks : list of str
         Is added to.
+    stated_volume, stated_density : float
+        Of the file, in **cubic angstrom** and **g/cm3**; NaN when unknown.
     """
     density = crystal.density
     if not DENSITY_RANGE[0] <= density <= DENSITY_RANGE[1]:
