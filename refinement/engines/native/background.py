@@ -52,6 +52,13 @@ def _blank_column(blank: xr.Dataset, angles: Floats) -> Floats:
     return np.asarray(column / max(float(np.max(np.abs(column))), 1e-30))
 
 
+def _halo_end(plan: RefinementPlan, options: NativeOptions) -> float:
+    """Return the 2theta (degree) at which the halo bank ends."""
+    wavelength = plan.instrument.radiation.wavelength
+    sine = options.halo_q_max * wavelength / (4.0 * np.pi)
+    return float(np.degrees(2.0 * np.arcsin(min(sine, 1.0))))
+
+
 def background_columns(
     angles: Floats,
     plan: RefinementPlan,
@@ -78,7 +85,9 @@ def background_columns(
     Notes
     -----
     The polynomial, the humps and the blank are background; the bank of Gaussians is
-    amorphous area. With a halo the first bank member stands at the range's start.
+    amorphous area. Its first member stands at the range's start, its last before
+    ``halo_q_max``: beyond, a glass scatters smoothly and a bank would only feed on
+    misfit tails of Bragg lines.
     """
     span = angles[-1] - angles[0]
     unit = 2.0 * (angles - angles[0]) / span - 1.0
@@ -87,7 +96,8 @@ def background_columns(
     names = [CHEBYSHEV] * n_terms
     if plan.halo:
         first = angles[0] + halo_offset * options.halo_spacing
-        for center in np.arange(first, angles[-1] + 1e-9, options.halo_spacing):
+        last = min(angles[-1], _halo_end(plan, options)) + 1e-9
+        for center in np.arange(first, last, options.halo_spacing):
             columns.append(gaussian_bump(angles, center, options.halo_fwhm))
             names.append(HALO)
     for center in plan.humps:

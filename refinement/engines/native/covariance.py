@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refinement.engines.native.fit import Fit
-from refinement.engines.native.solve import reduced_normal
+from refinement.engines.native.problem import reduced_normal
 
 Floats = NDArray[np.float64]
 ONE_SIDED_95 = 1.645
@@ -60,7 +60,7 @@ def estimate_covariance(fit: Fit) -> Covariance:
     inflation = max(fit.gof_square, 1.0)
     curvature = fit.restraints.scale / fit.restraints.sigma[free] ** 2
     hessian = reduced + np.diag(curvature)
-    nonlinear = inflation * _inverse(hessian)
+    nonlinear = inflation * inverse_normal(hessian)
     linear = inflation * inverse + transfer @ nonlinear @ transfer.T
     chosen = np.nonzero(passive)[0]
     place = np.searchsorted(chosen, bases)
@@ -74,7 +74,8 @@ def estimate_covariance(fit: Fit) -> Covariance:
     )
 
 
-def _inverse(matrix: Floats) -> Floats:
+def inverse_normal(matrix: Floats) -> Floats:
+    """Return the inverse of a normal matrix, scaled to unit diagonal meanwhile."""
     norm = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
     scaled = matrix / np.outer(norm, norm)
     scaled[np.diag_indices_from(scaled)] += 1e-12
@@ -97,7 +98,7 @@ def _detection_scales(fit: Fit, passive: NDArray[np.bool_], gof: float) -> Float
         present = np.maximum(calculated, 1e-12)
         relative = np.clip(without / present, 1e-3, None)
         rescaled = columns / np.sqrt(relative)
-        inverse = _inverse(rescaled @ rescaled.T)
+        inverse = inverse_normal(rescaled @ rescaled.T)
         at = int(np.searchsorted(chosen, base))
         sigma = gof * float(np.sqrt(inverse[at, at]))
         unit = float(np.sum(found.columns[base] * problem.root_weight**-1))

@@ -141,7 +141,7 @@ def make_restraints(
     low, high = np.full(layout.size, -np.inf), np.full(layout.size, np.inf)
     for i, kind in enumerate(layout.kinds):
         if kind in INSTRUMENT_KINDS:
-            sigma[i] = 1e6
+            sigma[i] = options.resolution_sigma[kind]
             low[i] = -np.inf if kind == "v" else 0.0
             continue
         prior = options.priors[kind]

@@ -53,6 +53,10 @@ def _default_priors() -> dict[str, Prior]:
     }
 
 
+def _default_resolution() -> dict[str, float]:
+    return {"u": 0.005, "v": 0.003, "w": 0.005, "x": 0.03, "y": 0.05, "axial": 0.03}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NativeOptions:
     """Means of the native engine; the physics stands in the plan."""
@@ -60,12 +64,17 @@ class NativeOptions:
     priors: dict[str, Prior] = field(default_factory=_default_priors)
     """By kind: ``cell`` and ``cell_uncertain`` (1e-3), ``ln_size`` (angstrom),
     ``ln_strain``, ``shift`` (degree), ``ln_march``, ``b_overall`` (angstrom^2)."""
+    resolution_sigma: dict[str, float] = field(default_factory=_default_resolution)
+    """1 sigma of the weak priors of U, V, W, X, Y and S/L in a calibration; V is
+    held, as U, V, W with a negative variance have no meaning."""
     prior_scale_cap: float = 25.0
     """Cap of the GOF^2 by which priors are scaled."""
     halo_fwhm: float = 6.0
     """FWHM of each Gaussian of the halo bank, degree."""
     halo_spacing: float = 3.0
     """Spacing of the halo bank, degree."""
+    halo_q_max: float = 4.1
+    """Q (1/angstrom) beyond which a glass scatters smoothly: the bank ends there."""
     hump_fwhm: float = 6.0
     """FWHM of a film or holder hump named by the plan, degree."""
     value_window: float = 25.0

@@ -46,6 +46,20 @@ class Evaluation:
 
 
 @dataclass(slots=True, kw_only=True)
+class Linearized:
+    """Jacobian of one pattern, linear parameters projected out."""
+
+    jacobian: Floats
+    """Weighted derivatives, shape (n_free, n_points)."""
+    normal: Floats
+    """Reduced normal matrix, shape (n_free, n_free)."""
+
+    def gradient(self, found: Evaluation) -> Floats:
+        """Return ``J'r`` with the residual of ``found``."""
+        return np.asarray(self.jacobian @ found.residual)
+
+
+@dataclass(slots=True, kw_only=True)
 class Problem:
     """Data and fixed columns; ``evaluate`` solves the linear part exactly."""
 
@@ -153,6 +167,12 @@ class Problem:
             jacobian[-1] = self._axial_slope(found)
         return jacobian
 
+    def linearize(self, found: Evaluation, free: Flags) -> Linearized:
+        """Return Jacobian and reduced normal matrix at ``found``."""
+        jacobian = self.jacobian(found, free)
+        reduced, _, _ = reduced_normal(self, found, jacobian)
+        return Linearized(jacobian=jacobian, normal=reduced)
+
     def _operator(self, values: Floats) -> SegmentOperator:
         """Return the instrument's matrix; it moves only during a calibration."""
         if not self.model.layout.instrument:
@@ -170,3 +190,52 @@ class Problem:
             for x in (high, low)
         )
         return np.asarray((above[0] - below[0]) / (high - low))
+
+
+def reduced_normal(
+    problem: Problem,
+    found: Evaluation,
+    jacobian: Floats,
+    *,
+    passive: Flags | None = None,
+) -> tuple[Floats, Floats, Floats]:
+    """Return the reduced normal matrix, and blocks for the full covariance.
+
+    Parameters
+    ----------
+    problem : Problem
+        The data.
+    found : Evaluation
+        Where to linearise.
+    jacobian : ndarray, shape (n_free, n_points)
+        Weighted derivatives.
+    passive : ndarray of bool, optional
+        Linear columns to project out; default: those not at zero.
+
+    Returns
+    -------
+    reduced : ndarray, shape (n_free, n_free)
+        ``J'J - J'X (X'X)^-1 X'J`` with X the columns that are not at zero.
+    linear_inverse : ndarray, shape (n_linear, n_linear)
+        ``(X'X)^-1``.
+    transfer : ndarray, shape (n_linear, n_free)
+        ``(X'X)^-1 X'J``.
+    """
+    normal, _ = problem.normal_matrix(found.columns)
+    ridge = problem.ridge
+    diagonal = np.arange(ridge.size)
+    normal[diagonal, diagonal] += ridge
+    chosen = np.nonzero(found.passive if passive is None else passive)[0]
+    n = problem.model.n_columns
+    cross = np.empty((normal.shape[0], jacobian.shape[0]))
+    cross[:n] = found.columns @ jacobian.T
+    cross[n:] = problem.background @ jacobian.T
+    cross = cross[chosen]
+    small = normal[np.ix_(chosen, chosen)]
+    norm = np.sqrt(np.diag(small))
+    scaled = small / np.outer(norm, norm)
+    scaled[np.diag_indices_from(scaled)] += 1e-12
+    inverse = np.linalg.inv(scaled) / np.outer(norm, norm)
+    transfer = inverse @ cross
+    reduced = jacobian @ jacobian.T - cross.T @ transfer
+    return reduced, inverse, transfer

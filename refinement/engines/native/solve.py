@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from refinement.engines.native.problem import Evaluation, Problem
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -38,7 +37,8 @@ class Restraints:
 class Minimum:
     """Where a fit ended."""
 
-    found: Evaluation
+    found: Any
+    """The problem's :class:`Point` there."""
     total: float
     """Chi-square plus priors."""
     converged: bool
@@ -47,70 +47,38 @@ class Minimum:
     free: Flags
 
 
-@dataclass(slots=True)
-class _Linearized:
-    jacobian: Floats
+class Point(Protocol):
+    """A problem at one set of parameters."""
+
+    values: Floats
+    chi_square: float
+
+
+class Linearization(Protocol):
+    """A problem made linear at one point."""
+
     normal: Floats
     """Reduced normal matrix of the free parameters (linear ones projected out)."""
 
-
-def reduced_normal(
-    problem: Problem,
-    found: Evaluation,
-    jacobian: Floats,
-    *,
-    passive: Flags | None = None,
-) -> tuple[Floats, Floats, Floats]:
-    """Return the reduced normal matrix, and blocks for the full covariance.
-
-    Parameters
-    ----------
-    problem : Problem
-        The data.
-    found : Evaluation
-        Where to linearise.
-    jacobian : ndarray, shape (n_free, n_points)
-        Weighted derivatives.
-    passive : ndarray of bool, optional
-        Linear columns to project out; default: those not at zero.
-
-    Returns
-    -------
-    reduced : ndarray, shape (n_free, n_free)
-        ``J'J - J'X (X'X)^-1 X'J`` with X the columns that are not at zero.
-    linear_inverse : ndarray, shape (n_linear, n_linear)
-        ``(X'X)^-1``.
-    transfer : ndarray, shape (n_linear, n_free)
-        ``(X'X)^-1 X'J``.
-    """
-    normal, _ = problem.normal_matrix(found.columns)
-    ridge = problem.ridge
-    diagonal = np.arange(ridge.size)
-    normal[diagonal, diagonal] += ridge
-    chosen = np.nonzero(found.passive if passive is None else passive)[0]
-    n = problem.model.n_columns
-    cross = np.empty((normal.shape[0], jacobian.shape[0]))
-    cross[:n] = found.columns @ jacobian.T
-    cross[n:] = problem.background @ jacobian.T
-    cross = cross[chosen]
-    small = normal[np.ix_(chosen, chosen)]
-    norm = np.sqrt(np.diag(small))
-    scaled = small / np.outer(norm, norm)
-    scaled[np.diag_indices_from(scaled)] += 1e-12
-    inverse = np.linalg.inv(scaled) / np.outer(norm, norm)
-    transfer = inverse @ cross
-    reduced = jacobian @ jacobian.T - cross.T @ transfer
-    return reduced, inverse, transfer
+    def gradient(self, found: Any) -> Floats:
+        """Return ``J'r`` with this Jacobian and the residual of ``found``."""
+        ...
 
 
-def _linearize(problem: Problem, found: Evaluation, free: Flags) -> _Linearized:
-    jacobian = problem.jacobian(found, free)
-    reduced, _, _ = reduced_normal(problem, found, jacobian)
-    return _Linearized(jacobian, reduced)
+class Reducible(Protocol):
+    """What :func:`minimize` needs of a problem (one pattern, or several)."""
+
+    def evaluate(self, values: Floats) -> Any:
+        """Return the :class:`Point` at ``values``, linear parameters solved."""
+        ...
+
+    def linearize(self, found: Any, free: Flags) -> Linearization:
+        """Return the problem made linear at ``found``."""
+        ...
 
 
 def minimize(
-    problem: Problem,
+    problem: Reducible,
     start: Floats,
     free: Flags,
     restraints: Restraints,
@@ -123,7 +91,7 @@ def minimize(
 
     Parameters
     ----------
-    problem : Problem
+    problem : Reducible
         Data and model.
     start : ndarray, shape (n_parameters,)
         Start; clipped into the bounds.
@@ -157,15 +125,15 @@ def minimize(
     curvature = restraints.scale / restraints.sigma[index] ** 2
     goal = tolerance * restraints.scale
     damping, steps, jacobians = 1e-4, 0, 0
-    linear: _Linearized | None = None
+    linear: Linearization | None = None
     fresh = False
     while steps < max_steps:
         if linear is None:
-            linear = _linearize(problem, found, free)
+            linear = problem.linearize(found, free)
             jacobians += 1
             fresh = True
         pull = curvature * (found.values[index] - restraints.center[index])
-        gradient = linear.jacobian @ found.residual - pull
+        gradient = linear.gradient(found) - pull
         hessian = linear.normal + np.diag(curvature)
         at_low = (found.values[index] <= restraints.low[index]) & (gradient < 0.0)
         at_high = (found.values[index] >= restraints.high[index]) & (gradient > 0.0)

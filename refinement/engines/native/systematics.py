@@ -17,24 +17,24 @@ from structkit.xrd.absorption import brindley_factor
 from structkit.xrd.scattering import linear_absorption
 
 Floats = NDArray[np.float64]
-B_STEP = 0.1
-"""Assumed uncertainty of every phase's overall B, angstrom squared."""
+B_STEP = 0.2
+"""Half-range of every phase's overall B, angstrom squared."""
 UNKNOWN_DIAMETER_UM = 5.0
-"""Particle diameter whose effect is stated when none is given, micrometre."""
+"""Largest particle diameter thought of when none is given, micrometre."""
 DIAMETER_SPREAD = 0.5
-"""Relative uncertainty of a particle diameter that is given."""
+"""Relative half-range of a particle diameter that is given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Systematics:
-    """1 sigma of each phase's weight fraction by cause, shape (n_phases,) each."""
+    """Half-range of each phase's weight fraction by cause, shape (n_phases,) each."""
 
     background: Floats
-    """Other admissible backgrounds."""
+    """Other admissible backgrounds: the largest change."""
     displacement_parameters: Floats
-    """B of every phase uncertain by 0.1 angstrom squared."""
+    """B of every phase within 0.2 angstrom squared."""
     particle_size: Floats
-    """Microabsorption: 5 micrometre if no size is given, else half of it."""
+    """Microabsorption: up to 5 micrometre if no size is given, else half of it."""
 
     @property
     def total(self) -> Floats:
@@ -119,9 +119,10 @@ def estimate_systematics(
 
     Notes
     -----
-    Line shapes stay as fitted; only the linear problem is solved again. Background:
-    root mean square over two terms more, two fewer, and the halo bank moved by half
-    its spacing. B: one phase at a time, added in quadrature.
+    Half-ranges over admissible choices, about 95 %, not 1 sigma. Line shapes stay as
+    fitted; only the linear problem is solved again. Background: largest change over
+    two terms more, two fewer, and the halo bank moved by half its spacing. B: one
+    phase at a time, added in quadrature.
     """
     model = fit.prepared.model
     plan = model.plan
@@ -132,7 +133,7 @@ def estimate_systematics(
             continue
         amounts = _solve_with(fit, options, terms, offset)
         changes.append(_share(plan, amounts[bases], None) - share)
-    background = np.sqrt(np.mean(np.square(changes), axis=0))
+    background = np.max(np.abs(changes), axis=0)
     by_b = np.zeros(len(plan.phases))
     for number in range(len(plan.phases)):
         amounts = _solve_with_b(fit, model, number)
