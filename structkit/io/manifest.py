@@ -105,10 +105,13 @@ def _find(kind: str, is_there: Callable[[Path], bool]) -> BeforeValidator:
         if not isinstance(value, str) or not value.strip():
             raise ValueError(f"must be the path of a {kind}, got {value!r}")
         folder = Path((info.context or {}).get("folder", "."))
-        path = folder / Path(value).expanduser()
-        if is_there(path):
-            return path
-        siblings = path.parent.iterdir() if path.parent.is_dir() else ()
+        try:
+            path = folder / Path(value).expanduser()
+            if is_there(path):
+                return path
+            siblings = list(path.parent.iterdir()) if path.parent.is_dir() else []
+        except (OSError, RuntimeError) as error:
+            raise ValueError(f"no {kind} {value!r}; {error}") from None
         guess = nearest(path.name, (sibling.name for sibling in siblings))
         hint = f"did you mean {guess!r}?" if guess else f"looked for it at {path}"
         raise ValueError(f"no {kind} {value!r}; {hint}")

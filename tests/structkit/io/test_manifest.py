@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import json
+import math
+import operator
+import tempfile
+import tomllib
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from structkit.errors import ReadError, SeriesFileError
@@ -332,3 +340,56 @@ def test_one_bad_pattern_stops_no_other(
     assert pattern["milling_time"].attrs["units"] == "h"
     assert tree["10N-15min"].attrs["role"] == "milled"
     assert tree.attrs["axis"] == "milling_time"
+
+
+def as_toml(value: object) -> str:
+    """Write a value inline."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return json.dumps(value)
+    if isinstance(value, list):
+        return f"[{', '.join(as_toml(item) for item in value)}]"
+    if isinstance(value, dict):
+        pairs = (f"{json.dumps(key)} = {as_toml(item)}" for key, item in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    return repr(value)
+
+
+def places(
+    value: object, place: tuple[str | int, ...] = ()
+) -> list[tuple[str | int, ...]]:
+    """Return where in a nest of tables and lists a value could be put."""
+    items: list[tuple[str | int, object]] = []
+    if isinstance(value, dict):
+        items = list(value.items())
+    elif isinstance(value, list):
+        items = list(enumerate(value))
+    inner = [found for key, item in items for found in places(item, (*place, key))]
+    return [place, *inner] if place else inner
+
+
+ANYTHING = st.one_of(
+    st.booleans(),
+    st.integers(-5, 5),
+    st.sampled_from([0.5, math.inf, math.nan, -1e300]),
+    st.sampled_from(["", "15 min", "é", "..", "NaCl", "\x00", "a" * 300]),
+    st.just([]),
+    st.just({}),
+    st.just([[], {}, 1]),
+    st.just({"name": "x", "phase": 3}),
+)
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=150)
+def test_nothing_in_a_series_file_breaks_the_check(data: st.DataObject) -> None:
+    tables = tomllib.loads(CONTRACT)
+    *path, last = data.draw(st.sampled_from(places(tables)))
+    holder = reduce(operator.getitem, path, tables)
+    holder[last] = data.draw(ANYTHING)
+    with tempfile.TemporaryDirectory() as name:
+        lines = [f"{key} = {as_toml(value)}" for key, value in tables.items()]
+        path_written = write(Path(name), "\n".join(lines))
+        with pytest.raises(SeriesFileError):
+            read_series(path_written)
