@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,11 +22,24 @@ from pydantic import (
     Field,
     Strict,
     ValidationError,
-    ValidationInfo,
 )
 
 from structkit.errors import ReadError, SeriesFileError, StructkitError
-from structkit.io.mistakes import Mistake, cross_check, gather, nearest, translate
+from structkit.io.fields import (
+    Celsius,
+    DataFile,
+    DataFolder,
+    Hours,
+    MillerIndices,
+    Moles,
+    Number,
+    Positive,
+    Range,
+    Text,
+    as_list,
+    refuse_odd_names,
+)
+from structkit.io.mistakes import Mistake, cross_check, gather, translate
 from structkit.io.read import read_pattern
 from structkit.schema import MILLING_TIME, label
 from structkit.structures.composition import mixture_elements
@@ -35,132 +48,6 @@ Role = Literal[
     "unmilled", "milled", "crystalline_reference", "glass_reference", "annealed"
 ]
 Axis = Literal["milling_time", "anneal_temperature", "age", "temperature"]
-
-_HOURS = {"min": 1 / 60, "h": 1.0, "d": 24.0, "s": 1 / 3600}
-_KELVIN_AT_ZERO_CELSIUS = 273.15
-
-
-def parse_hours(value: object) -> object:
-    """Return hours from ``"15 min"``, ``"1.5 h"``, ``"2 d"``; others are handed on.
-
-    Raises
-    ------
-    ValueError
-        When the text is no number with one of the units s, min, h, d.
-
-    Examples
-    --------
-    >>> parse_hours("15 min")
-    0.25
-    """
-    if not isinstance(value, str):
-        return value
-    number, unit = _split_quantity(value)
-    if number is None or unit not in _HOURS:
-        raise ValueError(
-            f'cannot read {value!r}; write "15 min", "1.5 h" or a number in hours'
-        )
-    return number * _HOURS[unit]
-
-
-def parse_celsius(value: object) -> object:
-    """Return degree Celsius from ``"150 C"`` or ``"423.15 K"``; others are handed on.
-
-    Raises
-    ------
-    ValueError
-        When the text is no number with one of the units C, degC, K.
-
-    Examples
-    --------
-    >>> parse_celsius("273.15 K")
-    0.0
-    """
-    if not isinstance(value, str):
-        return value
-    number, unit = _split_quantity(value)
-    if number is None or unit not in {"C", "degC", "°C", "K"}:
-        raise ValueError(
-            f'cannot read {value!r}; write "150 C", "423 K" or a number in Celsius'
-        )
-    return number - _KELVIN_AT_ZERO_CELSIUS if unit == "K" else number
-
-
-def _split_quantity(text: str) -> tuple[float | None, str]:
-    """Return the number and the unit of ``"15 min"``; no number where there is none."""
-    digits = text.strip().rstrip(
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ°"
-    )
-    unit = text.strip().removeprefix(digits)
-    try:
-        return float(digits), unit
-    except ValueError:
-        return None, unit
-
-
-def _find(kind: str, is_there: Callable[[Path], bool]) -> BeforeValidator:
-    """Return a check that makes a path absolute and asks that it is there."""
-
-    def resolve(value: object, info: ValidationInfo) -> Path:
-        if not isinstance(value, str) or not value.strip():
-            raise ValueError(f"must be the path of a {kind}, got {value!r}")
-        folder = Path((info.context or {}).get("folder", "."))
-        try:
-            path = folder / Path(value).expanduser()
-            if is_there(path):
-                return path
-            siblings = list(path.parent.iterdir()) if path.parent.is_dir() else []
-        except (OSError, RuntimeError) as error:
-            raise ValueError(f"no {kind} {value!r}; {error}") from None
-        guess = nearest(path.name, (sibling.name for sibling in siblings))
-        hint = f"did you mean {guess!r}?" if guess else f"looked for it at {path}"
-        raise ValueError(f"no {kind} {value!r}; {hint}")
-
-    return BeforeValidator(resolve)
-
-
-def _listed(value: object) -> object:
-    """Return a lone entry as a list of one."""
-    return value if isinstance(value, list) else [value]
-
-
-def _ascending(value: tuple[float, float]) -> tuple[float, float]:
-    """Refuse a range that does not ascend."""
-    if not value[0] < value[1]:
-        raise ValueError(f"a range must ascend, got {list(value)}")
-    return value
-
-
-def _direction(value: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Refuse an axis without direction."""
-    if not any(value):
-        raise ValueError("[0, 0, 0] is no direction; give hkl such as [0, 0, 1]")
-    return value
-
-
-def _fit_for_names(value: str) -> str:
-    """Refuse an id that cannot name a file."""
-    if (
-        value.strip() != value
-        or value.startswith(".")
-        or set(value) & set('/\\:*?"<>|')
-    ):
-        raise ValueError(f"{value!r} cannot name a file; use letters, digits, - and _")
-    return value
-
-
-Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
-Positive = Annotated[Number, Field(gt=0.0)]
-Text = Annotated[str, Field(min_length=1)]
-Hours = Annotated[Number, Field(ge=0.0), BeforeValidator(parse_hours)]
-Celsius = Annotated[
-    Number, Field(ge=-_KELVIN_AT_ZERO_CELSIUS), BeforeValidator(parse_celsius)
-]
-Range = Annotated[tuple[Number, Number], AfterValidator(_ascending)]
-DataFile = Annotated[Path, _find("file", Path.is_file)]
-DataFolder = Annotated[Path, _find("file or folder", Path.exists)]
-MillerIndices = Annotated[tuple[int, int, int], AfterValidator(_direction)]
-Moles = Annotated[dict[str, Positive], Field(min_length=1)]
 
 
 class _Table(BaseModel):
@@ -260,7 +147,7 @@ class EisTable(_Table):
 class SampleTable(_Table):
     """``[[sample]]``: one powder and what was measured on it."""
 
-    id: Annotated[Text, AfterValidator(_fit_for_names)]
+    id: Annotated[Text, AfterValidator(refuse_odd_names)]
     """Name in every table and file."""
     milling_time: Hours | None = None
     """Milling time in hours; 0 where the role is ``unmilled``."""
@@ -277,12 +164,12 @@ class SampleTable(_Table):
     xrd: DataFile | None = None
     """Powder pattern."""
     raman: (
-        Annotated[tuple[DataFile, ...], Field(min_length=1), BeforeValidator(_listed)]
+        Annotated[tuple[DataFile, ...], Field(min_length=1), BeforeValidator(as_list)]
         | None
     ) = None
     """Raman spectra, one for each spot."""
     eis: (
-        Annotated[tuple[EisTable, ...], Field(min_length=1), BeforeValidator(_listed)]
+        Annotated[tuple[EisTable, ...], Field(min_length=1), BeforeValidator(as_list)]
         | None
     ) = None
     """Impedance spectra."""
@@ -367,7 +254,7 @@ def read_series(path: Path | str) -> SeriesFile:
     Returns
     -------
     SeriesFile
-        Frozen; every path absolute or joined to the file's folder, and there.
+        Frozen; every path in it is absolute, and there.
 
     Raises
     ------
@@ -384,8 +271,8 @@ def read_series(path: Path | str) -> SeriesFile:
     digest = hashlib.sha256(content).hexdigest()
     try:
         series = SeriesFile.model_validate(
-            {**data, "__path__": path, "__sha256__": digest},
-            context={"folder": path.parent},
+            {**data, "__path__": path.absolute(), "__sha256__": digest},
+            context={"folder": path.absolute().parent},
         )
     except ValidationError as error:
         mistakes.extend(translate(error, SeriesFile))
@@ -417,7 +304,10 @@ def _parse_toml(content: bytes, path: Path) -> dict[str, Any]:
             f"{path}, line {line}: not UTF-8 text; save the file as UTF-8"
         ) from None
     except tomllib.TOMLDecodeError as error:
-        raise SeriesFileError(f"{path} is not valid TOML: {error}") from None
+        lines = len(content.splitlines())
+        last = f"at line {lines}, the end of the file"
+        place = str(error).replace("at end of document", last)
+        raise SeriesFileError(f"{path} is not valid TOML: {place}") from None
     if not data:
         raise SeriesFileError(
             f"{path} is empty; a series needs [series] and [[sample]]"

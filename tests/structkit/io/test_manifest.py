@@ -16,12 +16,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from structkit.errors import ReadError, SeriesFileError
-from structkit.io.manifest import (
-    load_series,
-    parse_celsius,
-    parse_hours,
-    read_series,
-)
+from structkit.io.fields import parse_celsius, parse_hours
+from structkit.io.manifest import load_series, read_series
 from structkit.schema import make_pattern
 
 CONTRACT = """
@@ -254,6 +250,7 @@ def test_instrument_is_a_file_or_the_other_keys(
         ("", "is empty"),
         ("[series\n", "line 1"),
         ('a = 1\nb = "\n', "line 2"),
+        ("a = 1\nb = [", "line 2, the end of the file"),
         ('[series]\nname = "x"\n', "sample: is missing"),
         ('[series]\nname = ""\n', "series.name: "),
         (MINIMAL.replace("[[sample]]", "[sample]"), "write [[sample]], not [sample]"),
