@@ -33,9 +33,7 @@ from structkit.schema import (
     NOISE_RATIO,
     label,
 )
-
-COUNT_STEP = "count_step"
-"""attr of ``intensity``: what one count adds to it, in its own units."""
+from structkit.uncertainty import COUNT_STEP
 
 _BLOCK = 32
 _LOW, _MIDDLE, _HIGH = slice(2, 8), slice(12, 22), slice(22, 32)
@@ -316,37 +314,6 @@ def _scale_doubts(
     if common is not None and common > 1.0:
         reasons.append(f"all values are multiples of {common:g}: rescaled")
     return reasons
-
-
-def estimate_esd(pattern: xr.Dataset) -> xr.DataArray:
-    """Return the standard uncertainty to weight a pattern with.
-
-    Parameters
-    ----------
-    pattern : xarray.Dataset
-        A powder pattern; ``noise_ratio`` is used when it is there.
-
-    Returns
-    -------
-    xarray.DataArray
-        dims ``two_theta``, units of ``intensity``, positive everywhere.
-
-    Notes
-    -----
-    In this order: the given ``intensity_std``; ``sqrt(max(I, s) s)`` where one count
-    adds ``s`` (counts: s = 1; counts per second: the count step, or one over the
-    counting time); else ``s`` is taken from ``noise_ratio``, or 1 without it. The
-    lower limit of one count keeps empty points from infinite weight.
-    """
-    if INTENSITY_STD in pattern:
-        return pattern[INTENSITY_STD]
-    intensity = pattern[INTENSITY]
-    step = intensity.attrs.get(COUNT_STEP) or _count_step(pattern)
-    if step is None:
-        measured = float(pattern[NOISE_RATIO]) if NOISE_RATIO in pattern else 1.0
-        step = measured if measured > 0.0 else 1.0
-    esd = intensity.copy(data=np.sqrt(np.maximum(intensity.to_numpy(), step) * step))
-    return label(esd, INTENSITY_STD, units=intensity.attrs["units"])
 
 
 def recognise_units(intensity: ArrayLike, *, declared: str | None = None) -> str:

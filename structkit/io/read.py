@@ -10,7 +10,7 @@ import xarray as xr
 
 from structkit import __version__
 from structkit.errors import ReadError, SchemaError
-from structkit.io.noise import COUNT_STEP, assess_noise
+from structkit.io.noise import assess_noise
 from structkit.io.readers import READERS, Reader
 from structkit.schema import (
     COUNTING_TIME,
@@ -21,6 +21,7 @@ from structkit.schema import (
     validate_pattern,
 )
 from structkit.store import sha256_of
+from structkit.uncertainty import COUNT_STEP
 
 _LOGGER = logging.getLogger(__name__)
 
