@@ -1,4 +1,4 @@
-"""What to refine: phases, instrument, range, stages. Physics only, no engine's tricks."""
+"""What to refine: phases, instrument, range, stages. Physics, no engine's tricks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from structkit.xrd.instrument import Instrument
 
 TextureModel = Literal["march-dollase", "harmonics"]
 ShiftModel = Literal["displacement", "zero", "fixed"]
-Group = Literal["cell", "shift", "size", "strain", "texture", "b_overall", "instrument"]
+Group = Literal[
+    "cell",
+    "shift",
+    "size",
+    "strain",
+    "resolution",
+    "texture",
+    "b_overall",
+    "instrument",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +36,7 @@ class Phase:
     texture: tuple[int, int, int] | None = None
     """March-Dollase axis hkl; None: no preferred orientation."""
     texture_model: TextureModel = "march-dollase"
-    """``march-dollase``, or ``harmonics`` (symmetrised, order 4; the axis is unused)."""
+    """``march-dollase``, or ``harmonics`` (symmetrised to order 4; axis unused)."""
     refine_cell: bool = True
     """Refine the cell within its symmetry."""
     refine_size: bool = True
@@ -59,10 +68,20 @@ class Stage:
 
 DEFAULT_STAGES = (
     Stage(name="positions", free=frozenset({"cell", "shift"})),
-    Stage(name="widths", free=frozenset({"cell", "shift", "size", "strain"})),
+    Stage(name="widths", free=frozenset({"cell", "shift", "size", "strain", "resolution"})),
     Stage(
         name="texture",
-        free=frozenset({"cell", "shift", "size", "strain", "texture", "b_overall"}),
+        free=frozenset(
+            {
+                "cell",
+                "shift",
+                "size",
+                "strain",
+                "resolution",
+                "texture",
+                "b_overall",
+            }
+        ),
     ),
 )
 
@@ -112,6 +131,9 @@ class RefinementPlan:
     """Measured pattern of film or holder, fitted with one scale >= 0."""
     shift: ShiftModel = "displacement"
     """Which line shift is refined."""
+    refine_resolution: bool | None = None
+    """Refine a Gaussian width that adds to the instrument's W; None: only when the
+    instrument was not calibrated on a standard."""
     particle_size_um: float | None = None
     """Particle diameter (micrometre) of all phases for the Brindley correction."""
     internal_standard: InternalStandard | None = None
@@ -139,6 +161,13 @@ class RefinementPlan:
             raise PlanError(
                 f"internal_standard.phase {standard.phase!r} is no phase of the plan"
             )
+
+    @property
+    def refines_resolution(self) -> bool:
+        """Return whether an additional Gaussian width is refined."""
+        if self.refine_resolution is None:
+            return not self.instrument.calibrated
+        return self.refine_resolution
 
     @property
     def phase_names(self) -> tuple[str, ...]:

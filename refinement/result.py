@@ -33,6 +33,7 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "durbin_watson": ("1", "Durbin-Watson d"),
     "displacement": ("degree", "sample displacement (times cos theta)"),
     "zero": ("degree", "zero shift"),
+    "seconds": ("s", "wall time of the refinement"),
 }
 """Units and long names of a result's variables; ``_std`` follow their parents."""
 VARIABLES |= {

@@ -82,6 +82,19 @@ def inverse_normal(matrix: Floats) -> Floats:
     return np.asarray(np.linalg.inv(scaled) / np.outer(norm, norm))
 
 
+def scale_significance(fit: Fit) -> Floats:
+    """Return scale over esd of each phase, line shapes taken as fixed."""
+    problem, found = fit.prepared.problem, fit.minimum.found
+    bases = problem.model.columns[:-1]
+    passive = found.passive.copy()
+    passive[bases] = True
+    nothing = np.empty((0, problem.n_points))
+    _, inverse, _ = reduced_normal(problem, found, nothing, passive=passive)
+    place = np.searchsorted(np.nonzero(passive)[0], bases)
+    esd = np.sqrt(np.diag(inverse)[place] * max(fit.gof_square, 1.0))
+    return np.asarray(found.amounts[bases] / esd)
+
+
 def _detection_scales(fit: Fit, passive: NDArray[np.bool_], gof: float) -> Floats:
     """Return the scale of each phase at its detection limit."""
     problem, found = fit.prepared.problem, fit.minimum.found

@@ -2,32 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import xarray as xr
 
-from refinement.engines.native.fit import Fit, cold_fit, prepare
+from refinement.engines.native.chain import Chain, Link, fit_cold, fit_warm
+from refinement.engines.native.fit import Fit, prepare
+from refinement.engines.native.layout import start_values
+from refinement.engines.native.model import Model
 from refinement.engines.native.options import NativeOptions
 from refinement.engines.native.summary import summarize
 from refinement.plan import RefinementPlan
-from refinement.result import RefinementResult
+from refinement.result import RefinementResult, scalar
+from structkit.errors import FitError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class NativeEngine:
-    """Engine ``native`` (see ``docs/native_engine.md``)."""
+    """Engine ``native`` (see ``docs/native_engine.md``).
+
+    Keeps the model of the last plan, so that patterns on the same angles share it.
+    """
 
     options: NativeOptions = field(default_factory=NativeOptions)
     """Its own means."""
     name: str = "native"
+    _model: Model | None = None
 
     def is_available(self) -> bool:
         """Return True: it is part of the package."""
         return True
 
-    def fit(self, pattern: xr.Dataset, plan: RefinementPlan) -> Fit:
-        """Fit one pattern from a cold start."""
-        return cold_fit(prepare(pattern, plan, self.options), self.options)
+    def fit(
+        self,
+        pattern: xr.Dataset,
+        plan: RefinementPlan,
+        *,
+        start: RefinementResult | None = None,
+    ) -> Fit:
+        """Fit one pattern, cold or from the parameters of ``start``."""
+        prepared = prepare(pattern, plan, self.options, model=self._model)
+        self._model = prepared.model
+        if start is None or "values" not in start.parameters:
+            return fit_cold(prepared, self.options)
+        layout = prepared.model.layout
+        values = start_values(layout, plan, self.options)
+        known = dict(
+            zip(
+                (str(name) for name in start.parameters["parameter_name"].values),
+                start.parameters["values"].to_numpy(),
+                strict=True,
+            )
+        )
+        for i, name in enumerate(layout.names):
+            values[i] = known.get(name, values[i])
+        return fit_warm(prepared, np.asarray(values), self.options)
 
     def refine(
         self,
@@ -36,6 +68,74 @@ class NativeEngine:
         *,
         start: RefinementResult | None = None,
     ) -> RefinementResult:
-        """Refine one pattern."""
-        del start
-        return summarize(self.fit(pattern, plan), self.options, engine=self.name)
+        """Refine one pattern.
+
+        Parameters
+        ----------
+        pattern : xarray.Dataset
+            Powder pattern (:mod:`structkit.schema`).
+        plan : RefinementPlan
+            What to refine.
+        start : RefinementResult, optional
+            A neighbour's result with the same plan: a warm start.
+
+        Raises
+        ------
+        FitError
+            When the fit cannot be started (no points, no reflections).
+        """
+        begun = time.perf_counter()
+        fit = self.fit(pattern, plan, start=start)
+        result = summarize(fit, self.options, engine=self.name)
+        return _stamp(result, time.perf_counter() - begun)
+
+    def refine_series(
+        self,
+        patterns: Sequence[xr.Dataset],
+        plan: RefinementPlan,
+        *,
+        on_result: Callable[[int, RefinementResult], None] | None = None,
+        progress: Callable[[str, int], None] | None = None,
+    ) -> list[RefinementResult]:
+        """Refine the patterns of a series, in the order of its axis.
+
+        Parameters
+        ----------
+        patterns : sequence of xarray.Dataset
+            Powder patterns.
+        plan : RefinementPlan
+            One plan for all.
+        on_result : callable, optional
+            Called with position and result as soon as a result is final.
+        progress : callable, optional
+            Called with what was done and the position.
+
+        Returns
+        -------
+        list of RefinementResult
+            A pattern that could not be fitted has status ``FAILED`` and its reason.
+        """
+        begun = time.perf_counter()
+        links = Chain(plan, self.options, self._model).run(patterns, progress=progress)
+        share = (time.perf_counter() - begun) / max(len(patterns), 1)
+        results = []
+        for position, link in enumerate(links):
+            started = time.perf_counter()
+            result = self._finish(link, plan)
+            if result.status.has_values:
+                result = _stamp(result, share + time.perf_counter() - started)
+            results.append(result)
+            if on_result is not None:
+                on_result(position, result)
+        return results
+
+    def _finish(self, link: Link | FitError, plan: RefinementPlan) -> RefinementResult:
+        if isinstance(link, FitError):
+            return RefinementResult.failure(self.name, str(link), plan.phase_names)
+        return summarize(link.fit, self.options, engine=self.name)
+
+
+def _stamp(result: RefinementResult, seconds: float) -> RefinementResult:
+    return replace(
+        result, parameters=result.parameters.assign(seconds=scalar("seconds", seconds))
+    )

@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from refinement.engines.native.background import (
+    HALO,
     BackgroundColumns,
     background_columns,
 )
@@ -63,7 +64,7 @@ class Fit:
         freedom = (
             problem.n_points - int(found.passive.sum()) - int(self.minimum.free.sum())
         )
-        return found.chi_square / max(freedom, 1)
+        return problem.misfit(found) / max(freedom, 1)
 
 
 def select_points(pattern: xr.Dataset, plan: RefinementPlan) -> Flags:
@@ -112,6 +113,7 @@ def prepare(
         observed=intensity * root_weight,
         background=columns.values * root_weight,
         background_free=columns.free,
+        cost=columns.select(HALO) * options.halo_threshold,
     )
     return Prepared(problem=problem, columns=columns, intensity=intensity, std=std)
 
@@ -189,22 +191,14 @@ def run_stages(
         done = free
         values = minimum.found.values
         freedom = max(problem.n_points - int(free.sum()) - 20, 1)
-        gof_square = minimum.found.chi_square / freedom
+        gof_square = problem.misfit(minimum.found) / freedom
         restraints.scale = float(np.clip(gof_square, 1.0, options.prior_scale_cap))
-        problem.set_ridge(minimum.found.amounts, restraints.scale)
+        problem.rescale(minimum.found.amounts, restraints.scale)
     if minimum is None:
         raise FitError("stages: the plan has no stage; give at least one")
-    total = minimum.found.chi_square + restraints.penalty(values)
-    minimum.total = total
+    minimum.found = problem.evaluate(values)
+    minimum.total = minimum.found.chi_square + restraints.penalty(values)
     return Fit(prepared=prepared, minimum=minimum, restraints=restraints)
-
-
-def cold_fit(prepared: Prepared, options: NativeOptions) -> Fit:
-    """Fit from the plan's own start with first-pass priors."""
-    model = prepared.model
-    start = start_values(model.layout, model.plan, options)
-    restraints = make_restraints(model.layout, model.plan, options)
-    return run_stages(prepared, start, restraints, model.plan.stages, options)
 
 
 def with_note(fit: Fit, note: str) -> Fit:

@@ -34,6 +34,13 @@ class StrainBasis:
         """Return the number of independent strains."""
         return int(self.changes.shape[0])
 
+    def isotropic(self) -> Floats:
+        """Return the strains that change all lengths alike, largest component 1."""
+        rows = self.changes.reshape(self.size, 9).T
+        wanted = -2.0 * self.reciprocal_metric.reshape(9)
+        found = np.linalg.lstsq(rows, wanted, rcond=None)[0]
+        return np.asarray(found / np.abs(found).max())
+
     def metric(self, strains: Floats) -> Floats:
         """Return the reciprocal metric at ``strains`` (units of 1e-3)."""
         change = np.einsum("k,kij->ij", strains * STRAIN_UNIT, self.changes)

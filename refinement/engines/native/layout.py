@@ -19,6 +19,7 @@ _GROUPS: dict[str, Group] = {
     "ln_march": "texture",
     "b_overall": "b_overall",
     "shift": "shift",
+    "w_extra": "resolution",
 }
 
 
@@ -63,6 +64,8 @@ class Layout:
             return True
         if group == "shift":
             return plan.shift != "fixed"
+        if group == "resolution":
+            return plan.refines_resolution and not self.instrument
         phase = plan.phases[int(self.phase[i])]
         return {
             "cell": phase.refine_cell,
@@ -77,7 +80,7 @@ class Layout:
 def build_layout(
     plan: RefinementPlan, n_strains: list[int], *, instrument: bool = False
 ) -> Layout:
-    """Lay out cell strains, size, strain, texture, B by phase, then the shift."""
+    """Lay out cell, size, strain, texture, B by phase, then shift and extra W."""
     names: list[str] = []
     kinds: list[str] = []
     owner: list[int] = []
@@ -91,7 +94,7 @@ def build_layout(
         names += [f"{phase.name}.{tag}" for tag in tags]
         kinds += own
         owner += [number] * len(own)
-    tail = ["shift", *INSTRUMENT_KINDS] if instrument else ["shift"]
+    tail = ["shift", "w_extra", *(INSTRUMENT_KINDS if instrument else ())]
     return Layout(
         names=(*names, *tail),
         kinds=(*kinds, *tail),

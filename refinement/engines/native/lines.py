@@ -138,7 +138,8 @@ def line_state(
     cosine = np.sqrt(1.0 - sine * sine)
     tangent = sine / cosine
     u, v, w, x, y = resolution(values, layout, instrument)
-    variance = (u * tangent + v) * tangent + w
+    w_extra = values[layout.names.index("w_extra")]
+    variance = (u * tangent + v) * tangent + w + w_extra
     size_width = _DEGREE * SCHERRER_K * wavelength / (math.exp(ln_size) * cosine)
     strain_width = _DEGREE * 4.0 * math.exp(ln_strain) * tangent
     lorentzian = size_width + strain_width + x / cosine + y * tangent

@@ -261,11 +261,12 @@ def _slopes(
     cosine = np.cos(state.theta)
     moved = cosine if model.plan.shift == "displacement" else np.ones_like(cosine)
     slopes.append((shift, (_CENTER, moved)))
+    half = 0.5 / state.gaussian
+    slopes.append((shift + 1, (_GAUSSIAN, half)))
     if layout.instrument:
         tangent = np.tan(state.theta)
-        half = 0.5 / state.gaussian
         for k, slope in enumerate((half * tangent**2, half * tangent, half)):
-            slopes.append((shift + 1 + k, (_GAUSSIAN, slope)))
-        slopes.append((shift + 4, (_LORENTZIAN, 1.0 / cosine)))
-        slopes.append((shift + 5, (_LORENTZIAN, tangent)))
+            slopes.append((shift + 2 + k, (_GAUSSIAN, slope)))
+        slopes.append((shift + 5, (_LORENTZIAN, 1.0 / cosine)))
+        slopes.append((shift + 6, (_LORENTZIAN, tangent)))
     return slopes

@@ -48,6 +48,9 @@ def _default_priors() -> dict[str, Prior]:
             high=math.log(6e-3),
         ),
         "shift": Prior(start=0.0, sigma=0.06, sigma_second=0.06, low=-0.5, high=0.5),
+        "w_extra": Prior(
+            start=0.0, sigma=0.02, sigma_second=0.01, low=0.0, high=0.15
+        ),
         "ln_march": Prior(start=0.0, sigma=0.3, sigma_second=0.3, low=-1.2, high=1.2),
         "b_overall": Prior(start=0.0, sigma=0.3, sigma_second=0.3, low=-1.0, high=3.0),
     }
@@ -63,7 +66,8 @@ class NativeOptions:
 
     priors: dict[str, Prior] = field(default_factory=_default_priors)
     """By kind: ``cell`` and ``cell_uncertain`` (1e-3), ``ln_size`` (angstrom),
-    ``ln_strain``, ``shift`` (degree), ``ln_march``, ``b_overall`` (angstrom^2)."""
+    ``ln_strain``, ``shift`` (degree), ``w_extra`` (degree^2), ``ln_march``,
+    ``b_overall`` (angstrom^2)."""
     resolution_sigma: dict[str, float] = field(default_factory=_default_resolution)
     """1 sigma of the weak priors of U, V, W, X, Y and S/L in a calibration; V is
     held, as U, V, W with a negative variance have no meaning."""
@@ -75,6 +79,9 @@ class NativeOptions:
     """Spacing of the halo bank, degree."""
     halo_q_max: float = 4.1
     """Q (1/angstrom) beyond which a glass scatters smoothly: the bank ends there."""
+    halo_threshold: float = 0.02
+    """Standard deviations that a bank member must earn: enough to make the split from
+    the polynomial unique, too little to bias it."""
     hump_fwhm: float = 6.0
     """FWHM of a film or holder hump named by the plan, degree."""
     value_window: float = 25.0

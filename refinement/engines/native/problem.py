@@ -42,7 +42,7 @@ class Evaluation:
     residual: Floats
     """Weighted observed minus calculated."""
     chi_square: float
-    """Sum of squares of it, with the ridge of harmonics."""
+    """Sum of squares of it, plus what harmonics and halo cost."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,6 +72,10 @@ class Problem:
     """Weighted background columns, shape (n_background, n_points)."""
     background_free: Flags
     """Which of them may be negative."""
+    cost: Floats
+    """Cost of each background column in standard deviations (the halo bank's)."""
+    gof_square: float = 1.0
+    """Reduced chi-square by which ridge and cost are scaled."""
     _gram: Floats = field(init=False)
     _moment: Floats = field(init=False)
     _passive: Flags = field(init=False)
@@ -99,7 +103,7 @@ class Problem:
         padded = draw_columns(model, states, window=window, broaden=broaden)
         operator = self._operator(values)
         columns = apply_instrument(operator, padded, self.root_weight)
-        amounts, passive, ridge = self.solve(columns)
+        amounts, passive, penalty = self.solve(columns)
         n = model.n_columns
         calculated = amounts[:n] @ columns + amounts[n:] @ self.background
         residual = self.observed - calculated
@@ -111,8 +115,12 @@ class Problem:
             amounts=amounts,
             passive=passive,
             residual=residual,
-            chi_square=float(residual @ residual) + ridge,
+            chi_square=float(residual @ residual) + penalty,
         )
+
+    def misfit(self, found: Evaluation) -> float:
+        """Return chi-square without what harmonics and halo cost."""
+        return float(found.residual @ found.residual)
 
     def normal_matrix(self, columns: Floats) -> tuple[Floats, Floats]:
         """Return normal matrix and right side of all linear columns."""
@@ -135,21 +143,30 @@ class Problem:
         return np.concatenate([free, self.background_free])
 
     def solve(self, columns: Floats) -> tuple[Floats, Flags, float]:
-        """Return linear parameters, which are not at zero, and the ridge's share."""
+        """Return linear parameters, which are not at zero, and what they cost.
+
+        The halo bank and the polynomial can imitate each other. So that the split
+        between background and amorphous area has one answer, every bank member
+        costs ``cost`` of its standard deviations: the polynomial takes what it can.
+        """
         normal, right = self.normal_matrix(columns)
         ridge = self.ridge
         diagonal = np.arange(ridge.size)
         normal[diagonal, diagonal] += ridge
         norm = np.sqrt(np.maximum(np.diag(normal), 1e-30))
         scaled = normal / np.outer(norm, norm)
+        price = np.zeros(norm.size)
+        price[ridge.size :] = self.cost * np.sqrt(self.gof_square)
         passive = self._passive.copy()
-        solution = solve_bounded(scaled, right / norm, self._free(), passive)
+        solution = solve_bounded(scaled, right / norm - price, self._free(), passive)
         self._passive = passive
         amounts = solution / norm
-        return amounts, passive, float(ridge @ amounts[: ridge.size] ** 2)
+        penalty = ridge @ amounts[: ridge.size] ** 2 + 2.0 * price @ solution
+        return amounts, passive, float(penalty)
 
-    def set_ridge(self, amounts: Floats, gof_square: float) -> None:
-        """Set the ridge of harmonic columns from the present scales."""
+    def rescale(self, amounts: Floats, gof_square: float) -> None:
+        """Set the ridge of harmonics and the halo's cost from a fit so far."""
+        self.gof_square = gof_square
         sigma = self.model.options.harmonics_ridge
         columns = self.model.columns
         for first, last in zip(columns[:-1], columns[1:], strict=True):

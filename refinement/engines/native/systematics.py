@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from refinement.engines.native.background import background_columns
+from refinement.engines.native.background import HALO, background_columns
 from refinement.engines.native.fit import Fit
 from refinement.engines.native.model import Model
 from refinement.engines.native.options import NativeOptions
@@ -173,6 +173,8 @@ def _solve_with(fit: Fit, options: NativeOptions, terms: int, offset: float) -> 
         observed=problem.observed,
         background=columns.values * problem.root_weight,
         background_free=columns.free,
+        cost=columns.select(HALO) * options.halo_threshold,
+        gof_square=problem.gof_square,
     )
     other.ridge = problem.ridge
     return other.solve(fit.minimum.found.columns)[0]

@@ -1,0 +1,257 @@
+"""A series of patterns: warm chain, second pass for weak phases, fallbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from refinement.engines.native.covariance import scale_significance
+from refinement.engines.native.fit import (
+    Fit,
+    Prepared,
+    make_restraints,
+    prepare,
+    run_stages,
+    with_note,
+)
+from refinement.engines.native.layout import start_values
+from refinement.engines.native.model import Model
+from refinement.engines.native.options import NativeOptions
+from refinement.engines.native.search import search_cells, uncertain_phases
+from refinement.plan import RefinementPlan
+from structkit.errors import FitError
+
+Floats = NDArray[np.float64]
+_SMALL_SIZE = 150.0
+"""Crystallite size (angstrom) of the second start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One fitted pattern of a chain, and which phases are strong in it."""
+
+    fit: Fit
+    significance: Floats
+    """Scale over esd of each phase."""
+
+    def strong(self, options: NativeOptions) -> NDArray[np.bool_]:
+        """Return which phases may hand on their parameters."""
+        return self.significance >= options.weak_phase
+
+    @property
+    def values(self) -> Floats:
+        """Return the nonlinear parameters."""
+        return np.asarray(self.fit.minimum.found.values)
+
+
+def fit_cold(prepared: Prepared, options: NativeOptions) -> Fit:
+    """Fit one pattern from the plan's own start; search for uncertain cells."""
+    model = prepared.model
+    start = start_values(model.layout, model.plan, options)
+    restraints = make_restraints(model.layout, model.plan, options)
+    uncertain = uncertain_phases(model.plan)
+    note = ""
+    if uncertain:
+        reach = options.priors["cell_uncertain"].high
+        start = search_cells(prepared, start, uncertain, half_range=reach)
+        restraints = make_restraints(model.layout, model.plan, options, center=start)
+        note = "cells searched for " + ", ".join(
+            model.plan.phases[i].name for i in uncertain
+        )
+    fit = run_stages(prepared, start, restraints, model.plan.stages, options)
+    return with_note(fit, note) if note else fit
+
+
+def fit_warm(prepared: Prepared, start: Floats, options: NativeOptions) -> Fit:
+    """Fit one pattern from a neighbour's parameters, all of them free at once."""
+    model = prepared.model
+    plan = model.plan
+    uncertain = bool(uncertain_phases(plan))
+    center = start_values(model.layout, plan, options)
+    if uncertain:
+        # A cell known only roughly: the neighbour's is the better centre.
+        for number in uncertain_phases(plan):
+            part = model.layout.strain_slices[number]
+            center[part] = start[part]
+    restraints = make_restraints(model.layout, plan, options, center=center)
+    return run_stages(prepared, start, restraints, plan.stages[-1:], options, chord=True)
+
+
+def hand_on(link: Link | None, cold: Floats, options: NativeOptions) -> Floats:
+    """Return a start: the neighbour's parameters of its strong phases, else cold."""
+    if link is None:
+        return cold
+    layout = link.fit.prepared.model.layout
+    strong = link.strong(options)
+    start = cold.copy()
+    for i in range(layout.size):
+        owner = int(layout.phase[i])
+        if owner < 0 or strong[owner]:
+            start[i] = link.values[i]
+    return start
+
+
+def make_link(fit: Fit) -> Link:
+    """Return a fit with the significance of its phases."""
+    return Link(fit=fit, significance=scale_significance(fit))
+
+
+@dataclass(slots=True)
+class Chain:
+    """Fits along a series; patterns that cannot be fitted leave their error."""
+
+    plan: RefinementPlan
+    options: NativeOptions
+    _model: Model | None = None
+
+    def run(
+        self,
+        patterns: Sequence[xr.Dataset],
+        *,
+        known: dict[int, Link] | None = None,
+        progress: Callable[[str, int], None] | None = None,
+    ) -> list[Link | FitError]:
+        """Fit all patterns in their order.
+
+        Parameters
+        ----------
+        patterns : sequence of xarray.Dataset
+            In the order of the series' axis.
+        known : dict, optional
+            Finished links by position (a resumed series); they are not fitted again
+            but serve as neighbours.
+        progress : callable, optional
+            Called with what was done and the position.
+
+        Returns
+        -------
+        list of Link or FitError
+        """
+        found: list[Link | FitError] = []
+        fixed = known or {}
+        report = progress or (lambda _what, _position: None)
+        previous: Link | None = None
+        for position, pattern in enumerate(patterns):
+            link = fixed.get(position) or self._first_pass(pattern, previous)
+            found.append(link)
+            if isinstance(link, Link):
+                previous = link
+            report("first pass", position)
+        for position in range(len(found)):
+            if position not in fixed:
+                found[position] = self._retry(found, position)
+        for position in range(len(found)):
+            if position not in fixed:
+                found[position] = self._second_pass(found, position)
+            report("second pass", position)
+        return found
+
+    def _first_pass(self, pattern: xr.Dataset, previous: Link | None) -> Link | FitError:
+        try:
+            prepared = prepare(pattern, self.plan, self.options, model=self._model)
+        except FitError as error:
+            return error
+        self._model = prepared.model
+        if previous is None:
+            return make_link(fit_cold(prepared, self.options))
+        cold = start_values(prepared.model.layout, self.plan, self.options)
+        start = hand_on(previous, cold, self.options)
+        return make_link(fit_warm(prepared, start, self.options))
+
+    def _retry(self, found: list[Link | FitError], position: int) -> Link | FitError:
+        """Try other starts where a pattern fits worse than its series."""
+        link = found[position]
+        good = [x.fit.gof_square for x in found if isinstance(x, Link)]
+        if isinstance(link, FitError) or len(good) < 2:
+            return link
+        limit = float(np.median(good)) * self.options.gof_alarm**2
+        if link.fit.gof_square <= limit and link.fit.minimum.converged:
+            return link
+        best = link.fit
+        for note, fit in self._fallbacks(found, position):
+            if fit.minimum.total < best.minimum.total - best.restraints.scale:
+                best = with_note(fit, note)
+        return link if best is link.fit else make_link(best)
+
+    def _fallbacks(
+        self, found: list[Link | FitError], position: int
+    ) -> list[tuple[str, Fit]]:
+        link = found[position]
+        assert isinstance(link, Link)  # noqa: S101 - the caller has checked
+        prepared = link.fit.prepared
+        model, options = prepared.model, self.options
+        cold = start_values(model.layout, self.plan, options)
+        small = cold.copy()
+        for i, kind in enumerate(model.layout.kinds):
+            if kind == "ln_size":
+                small[i] = np.log(_SMALL_SIZE)
+        restraints = make_restraints(model.layout, self.plan, options)
+        stages = self.plan.stages
+        tries = [
+            ("cold start", fit_cold(prepared, options)),
+            (
+                "start from small crystallites",
+                run_stages(prepared, small, replace(restraints), stages, options),
+            ),
+            (
+                "all parameters at once",
+                run_stages(prepared, cold, replace(restraints), stages[-1:], options),
+            ),
+        ]
+        for step in (-1, 1):
+            near = position + step
+            other = found[near] if 0 <= near < len(found) else None
+            if isinstance(other, Link):
+                start = hand_on(other, cold, options)
+                tries.append(("neighbour's start", fit_warm(prepared, start, options)))
+        return tries
+
+    def _second_pass(
+        self, found: list[Link | FitError], position: int
+    ) -> Link | FitError:
+        """Hold the weak phases of a pattern to where they were strong."""
+        link = found[position]
+        if isinstance(link, FitError):
+            return link
+        weak = np.nonzero(~link.strong(self.options))[0]
+        donors = {int(p): _nearest_strong(found, position, int(p), self.options) for p in weak}
+        if not any(donor is not None for donor in donors.values()):
+            return link
+        fit = self._restrained(link, donors)
+        names = [self.plan.phases[p].name for p, d in donors.items() if d is not None]
+        return make_link(with_note(fit, f"widths held for {', '.join(names)}"))
+
+    def _restrained(self, link: Link, donors: dict[int, Link | None]) -> Fit:
+        model = link.fit.prepared.model
+        layout, options = model.layout, self.options
+        restraints = link.fit.restraints
+        center, sigma = restraints.center.copy(), restraints.sigma.copy()
+        start = link.values.copy()
+        for phase, donor in donors.items():
+            if donor is None:
+                continue
+            for i in np.nonzero(layout.phase == phase)[0]:
+                center[i] = start[i] = donor.values[i]
+                sigma[i] = options.priors[layout.kinds[i]].sigma_second
+        low, high = restraints.low.copy(), restraints.high.copy()
+        held = replace(restraints, center=center, sigma=sigma, low=low, high=high)
+        fit = run_stages(
+            link.fit.prepared, start, held, self.plan.stages[-1:], options, chord=True
+        )
+        return replace(fit, notes=link.fit.notes)
+
+
+def _nearest_strong(
+    found: list[Link | FitError], position: int, phase: int, options: NativeOptions
+) -> Link | None:
+    """Return the nearest link in which ``phase`` is strong."""
+    order = sorted(range(len(found)), key=lambda i: (abs(i - position), i))
+    for i in order:
+        link = found[i]
+        if i != position and isinstance(link, Link) and link.strong(options)[phase]:
+            return link
+    return None
