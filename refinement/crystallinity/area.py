@@ -49,7 +49,7 @@ def crystalline_area_fraction(
     xarray.Dataset
         Scalars ``crystalline_area_fraction`` (0 to 1), its ``_std``, and its
         ``_reason``: why it is empty, or an empty text. attrs of the first:
-        ``weighting``, ``two_theta_low``, ``two_theta_high`` (degree).
+        ``weighting``, ``two_theta_low``, ``two_theta_high`` (degree, to 0.1).
 
     Raises
     ------
@@ -82,10 +82,12 @@ def crystalline_area_fraction(
     if weighting not in ("plain", "ruland"):
         raise PlanError(f"weighting must be 'plain' or 'ruland', got {weighting!r}")
     if not 0.0 <= polarization_ratio <= 1.0:
-        raise PlanError(f"polarization_ratio must lie in 0..1, got {polarization_ratio}")
+        raise PlanError(
+            f"polarization_ratio must lie in 0..1, not {polarization_ratio:g}"
+        )
     reason = _obstacle(result)
     if reason:
-        return _empty(reason)
+        return _label(reason=reason)
     curves = result.curves
     angles = curves[TWO_THETA].to_numpy()
     weights = np.ones_like(angles)
@@ -94,27 +96,31 @@ def crystalline_area_fraction(
     areas = curves["component"].transpose(PHASE, TWO_THETA).to_numpy() @ weights
     total = float(areas.sum()) + float(curves["halo"].to_numpy() @ weights)
     if total <= 0.0:
-        return _empty("neither reflections nor halo have any area")
+        return _label(reason="neither reflections nor halo have any area")
     std = np.hypot(_background_part(result), _counting_part(result, areas) / total)
-    found = _empty("")
-    found[NAME] = found[NAME].copy(data=float(areas.sum()) / total)
-    found[f"{NAME}_std"] = found[f"{NAME}_std"].copy(data=float(std))
-    found[NAME].attrs |= {
-        "weighting": weighting,
-        "two_theta_low": float(angles[0]),
-        "two_theta_high": float(angles[-1]),
-    }
-    return found
+    return _label(
+        float(areas.sum()) / total,
+        float(std),
+        weighting=weighting,
+        two_theta_low=round(float(angles[0]), 1),
+        two_theta_high=round(float(angles[-1]), 1),
+    )
 
 
-def _empty(reason: str) -> xr.Dataset:
-    """Return the variables without numbers."""
-    attrs = {"units": "1", "long_name": _LONG_NAME}
+def _label(
+    value: float = np.nan,
+    std: float = np.nan,
+    *,
+    reason: str = "",
+    **attrs: str | float,
+) -> xr.Dataset:
+    """Return the labelled variables; ``attrs`` say how the value was found."""
+    own: dict[str, str | float] = {"units": "1", "long_name": _LONG_NAME, **attrs}
     spread = {"units": "1", "long_name": f"standard uncertainty of {_LONG_NAME}"}
     return xr.Dataset(
         {
-            NAME: ((), np.nan, attrs),
-            f"{NAME}_std": ((), np.nan, spread),
+            NAME: ((), value, own),
+            f"{NAME}_std": ((), std, spread),
             f"{NAME}_reason": ((), reason, {"long_name": f"why no {_LONG_NAME}"}),
         }
     )

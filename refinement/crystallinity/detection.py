@@ -1,4 +1,4 @@
-"""Is a phase there at all?"""
+"""Whether a phase is seen at all."""
 
 from __future__ import annotations
 

@@ -31,10 +31,6 @@ PHASE_VARIABLES = (
     *(f"{name}_std" for name in _CELL),
 )
 """What is taken over from each result as it stands."""
-_NO_STANDARD = (
-    "no internal standard was weighed in, and the crystalline part alone does not "
-    "tell what is amorphous"
-)
 
 
 def first_level(
@@ -94,7 +90,20 @@ def first_level(
         refined=frozenset(s for s, r in results.items() if r.status.has_values),
     )
     found = joined.merge(relative.relative_scale(joined, reference))
-    return _with_remark(found.drop_vars("detected"))
+    return _remark_ranges(found.drop_vars("detected"))
+
+
+def _remark_ranges(found: xr.Dataset) -> xr.Dataset:
+    """Say on the area fraction where its samples do not share one range."""
+    shares = found[area.NAME]
+    limits = {"two_theta_low", "two_theta_high"}
+    if limits <= shares.attrs.keys() or not bool(np.isfinite(shares).any()):
+        return found
+    remark = (
+        "the samples were fitted over different ranges and are not comparable: set one "
+        "range for the series"
+    )
+    return found.assign({area.NAME: shares.assign_attrs(remark=remark)})
 
 
 def _phases_of(results: Mapping[str, RefinementResult]) -> list[str]:
@@ -111,36 +120,40 @@ def _row(
     result: RefinementResult, phases: list[str], standard: InternalStandard | None
 ) -> xr.Dataset:
     """Return what one pattern says, over the phases of the series."""
-    parameters = result.parameters
-    has_values = result.status.has_values and "scale" in parameters
-    usable = parameters if has_values else parameters[[PHASE]]
-    shares = {
-        name: usable[name].variable
-        if name in usable
-        else xr.Variable((PHASE,), np.full(usable.sizes[PHASE], np.nan))
-        for name in PHASE_VARIABLES
+    has_values = result.status.has_values and "scale" in result.parameters
+    usable = result.parameters if has_values else result.parameters[[PHASE]]
+    table = _phase_table(usable)
+    table = table.merge(standards.amorphous_fraction(result, standard))
+    table = table.reindex({PHASE: phases}, fill_value={"detected": False})
+    table = table.merge(area.crystalline_area_fraction(result))
+    scalars: dict[str, tuple[float | str, dict[str, str]]] = {
+        "r_wp_percent": (
+            100.0 * _scalar(usable, "r_wp"),
+            {"units": "percent", "long_name": "weighted profile R"},
+        ),
+        "gof": (_scalar(usable, "gof"), attributes("gof")),
+        "seconds": (
+            _scalar(result.parameters, "seconds"),
+            {"units": "s", "long_name": "time of the refinement"},
+        ),
+        "status": (result.status.value, {"long_name": "how the fit ended"}),
+        "reason": (result.reason, {"long_name": "why it ended so"}),
     }
-    table = xr.Dataset(shares, coords={PHASE: usable[PHASE]})
-    table["detected"] = is_detected(usable)
-    table = table.merge(_content(result, standard)).reindex(
-        {PHASE: phases}, fill_value={"detected": False}
-    )
+    return table.assign({name: ((), *found) for name, found in scalars.items()})
+
+
+def _phase_table(parameters: xr.Dataset) -> xr.Dataset:
+    """Return the variables of the phases, NaN where the engine gives none."""
+    phases = parameters[PHASE]
+    unknown = np.full(phases.size, np.nan)
+    table = xr.Dataset(coords={PHASE: phases.to_numpy()})
     for name in PHASE_VARIABLES:
-        table[name].attrs = attributes(name.removesuffix("_systematic"))
-    return table.merge(area.crystalline_area_fraction(result)).assign(
-        {
-            "r_wp_percent": (
-                (),
-                100.0 * _scalar(usable, "r_wp"),
-                {"units": "percent", "long_name": "weighted profile R"},
-            ),
-            "gof": ((), _scalar(usable, "gof"), attributes("gof")),
-            "status": ((), result.status.value, {"long_name": "how the fit ended"}),
-            "reason": ((), result.reason, {"long_name": "why it ended so"}),
-            "seconds": (
-                (),
-                _scalar(parameters, "seconds"),
-                {"units": "s", "long_name": "time of the refinement"},
-            ),
-        }
-    )
+        known = parameters[name].to_numpy() if name in parameters else unknown
+        table[name] = (PHASE, known, attributes(name))
+    table["detected"] = is_detected(parameters)
+    return table
+
+
+def _scalar(parameters: xr.Dataset, name: str) -> float:
+    """Return a scalar variable, NaN where it is absent."""
+    return float(parameters[name]) if name in parameters else float("nan")

@@ -121,7 +121,7 @@ def relative_scale(scales: xr.Dataset, reference: Reference) -> xr.Dataset:
         ratio = scales["scale"] / divisor["scale"]
         own = scales["scale_std"] / divisor["scale"]
         shared = ratio * divisor["scale_std"] / divisor["scale"]
-    spread = np.hypot(own, shared).where(scales[SAMPLE] != reference.sample)
+    spread = ((own**2 + shared**2) ** 0.5).where(scales[SAMPLE] != reference.sample)
     attrs = {"units": "1", "long_name": _LONG_NAME}
     attrs |= {
         "reference_sample": reference.sample,

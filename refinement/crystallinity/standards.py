@@ -26,7 +26,7 @@ _LONG_NAMES = {
 
 
 def amorphous_fraction(
-    result: RefinementResult, standard: InternalStandard
+    result: RefinementResult, standard: InternalStandard | None
 ) -> xr.Dataset:
     """Return the amorphous content of the sample as it was before spiking.
 
@@ -36,8 +36,9 @@ def amorphous_fraction(
         Refined with the standard as one of its phases: of its parameters
         ``weight_fraction_crystalline`` with ``_std`` and ``_systematic``, and
         ``scale``, ``scale_covariance`` where the engine gives them.
-    standard : InternalStandard
-        What was weighed in, and how crystalline it is.
+    standard : InternalStandard or None
+        What was weighed in, and how crystalline it is; None: nothing was, and the
+        result is empty with that reason.
 
     Returns
     -------
@@ -69,8 +70,9 @@ def amorphous_fraction(
     parameters = result.parameters
     names = [str(name) for name in parameters[PHASE].to_numpy()]
     reason = _obstacle(result, standard, names)
-    if reason:
-        return _label(math.nan, math.nan, np.full((2, len(names)), np.nan), names, reason)
+    if standard is None or reason:
+        unknown = np.full((2, len(names)), np.nan)
+        return _label(math.nan, math.nan, unknown, names, reason)
     at = names.index(standard.phase)
     share = _column(parameters, "weight_fraction_crystalline")
     esd = _column(parameters, "weight_fraction_crystalline_std")
@@ -130,9 +132,14 @@ def _ratio_esd(parameters: xr.Dataset, at: int, ratio: Floats) -> Floats:
 
 
 def _obstacle(
-    result: RefinementResult, standard: InternalStandard, names: list[str]
+    result: RefinementResult, standard: InternalStandard | None, names: list[str]
 ) -> str:
     """Return why there can be no amorphous content, or an empty text."""
+    if standard is None:
+        return (
+            "no internal standard was weighed in, and the crystalline part alone does "
+            "not tell what is amorphous"
+        )
     if not result.status.has_values:
         return "the fit has no numbers"
     if standard.phase not in names:

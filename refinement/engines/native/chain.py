@@ -18,7 +18,7 @@ from refinement.engines.native.fit import (
     run_stages,
     with_note,
 )
-from refinement.engines.native.layout import start_values
+from refinement.engines.native.layout import Layout, start_values
 from refinement.engines.native.model import Model
 from refinement.engines.native.options import NativeOptions
 from refinement.engines.native.search import search_cells, uncertain_phases
@@ -32,20 +32,18 @@ _SMALL_SIZE = 150.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """One fitted pattern of a chain, and which phases are strong in it."""
+    """One pattern of a chain: its parameters, and which phases are strong in it."""
 
-    fit: Fit
+    values: Floats
+    """Nonlinear parameters."""
     significance: Floats
     """Scale over esd of each phase."""
+    fit: Fit | None = None
+    """The fit itself; None where it was made in an earlier run."""
 
     def strong(self, options: NativeOptions) -> NDArray[np.bool_]:
         """Return which phases may hand on their parameters."""
-        return self.significance >= options.weak_phase
-
-    @property
-    def values(self) -> Floats:
-        """Return the nonlinear parameters."""
-        return np.asarray(self.fit.minimum.found.values)
+        return np.asarray(self.significance >= options.weak_phase)
 
 
 def fit_cold(prepared: Prepared, options: NativeOptions) -> Fit:
@@ -81,23 +79,20 @@ def fit_warm(prepared: Prepared, start: Floats, options: NativeOptions) -> Fit:
     return run_stages(prepared, start, restraints, plan.stages[-1:], options, chord=True)
 
 
-def hand_on(link: Link | None, cold: Floats, options: NativeOptions) -> Floats:
+def hand_on(
+    link: Link | None, cold: Floats, layout: Layout, options: NativeOptions
+) -> Floats:
     """Return a start: the neighbour's parameters of its strong phases, else cold."""
     if link is None:
         return cold
-    layout = link.fit.prepared.model.layout
-    strong = link.strong(options)
-    start = cold.copy()
-    for i in range(layout.size):
-        owner = int(layout.phase[i])
-        if owner < 0 or strong[owner]:
-            start[i] = link.values[i]
-    return start
+    strong = np.append(link.strong(options), True)  # owner -1: the whole pattern
+    return np.where(strong[layout.phase], link.values, cold)
 
 
 def make_link(fit: Fit) -> Link:
     """Return a fit with the significance of its phases."""
-    return Link(fit=fit, significance=scale_significance(fit))
+    values = np.asarray(fit.minimum.found.values)
+    return Link(values=values, significance=scale_significance(fit), fit=fit)
 
 
 @dataclass(slots=True)
@@ -138,8 +133,7 @@ class Chain:
         for position, pattern in enumerate(patterns):
             link = fixed.get(position) or self._first_pass(pattern, previous)
             found.append(link)
-            if isinstance(link, Link):
-                previous = link
+            previous = link if isinstance(link, Link) else previous
             report("first pass", position)
         for position in range(len(found)):
             if position not in fixed:
@@ -159,30 +153,28 @@ class Chain:
         if previous is None:
             return make_link(fit_cold(prepared, self.options))
         cold = start_values(prepared.model.layout, self.plan, self.options)
-        start = hand_on(previous, cold, self.options)
+        start = hand_on(previous, cold, prepared.model.layout, self.options)
         return make_link(fit_warm(prepared, start, self.options))
 
     def _retry(self, found: list[Link | FitError], position: int) -> Link | FitError:
         """Try other starts where a pattern fits worse than its series."""
         link = found[position]
-        good = [x.fit.gof_square for x in found if isinstance(x, Link)]
-        if isinstance(link, FitError) or len(good) < 2:
+        good = [x.fit.gof_square for x in found if isinstance(x, Link) and x.fit]
+        if isinstance(link, FitError) or link.fit is None or len(good) < 2:
             return link
         limit = float(np.median(good)) * self.options.gof_alarm**2
         if link.fit.gof_square <= limit and link.fit.minimum.converged:
             return link
         best = link.fit
-        for note, fit in self._fallbacks(found, position):
+        for note, fit in self._fallbacks(found, position, link.fit):
             if fit.minimum.total < best.minimum.total - best.restraints.scale:
                 best = with_note(fit, note)
         return link if best is link.fit else make_link(best)
 
     def _fallbacks(
-        self, found: list[Link | FitError], position: int
+        self, found: list[Link | FitError], position: int, fit: Fit
     ) -> list[tuple[str, Fit]]:
-        link = found[position]
-        assert isinstance(link, Link)  # noqa: S101 - the caller has checked
-        prepared = link.fit.prepared
+        prepared = fit.prepared
         model, options = prepared.model, self.options
         cold = start_values(model.layout, self.plan, options)
         small = cold.copy()
@@ -206,7 +198,7 @@ class Chain:
             near = position + step
             other = found[near] if 0 <= near < len(found) else None
             if isinstance(other, Link):
-                start = hand_on(other, cold, options)
+                start = hand_on(other, cold, model.layout, options)
                 tries.append(("neighbour's start", fit_warm(prepared, start, options)))
         return tries
 
@@ -215,34 +207,34 @@ class Chain:
     ) -> Link | FitError:
         """Hold the weak phases of a pattern to where they were strong."""
         link = found[position]
-        if isinstance(link, FitError):
+        if isinstance(link, FitError) or link.fit is None:
             return link
         weak = np.nonzero(~link.strong(self.options))[0]
-        donors = {int(p): _nearest_strong(found, position, int(p), self.options) for p in weak}
+        donors = {
+            int(p): _nearest_strong(found, position, int(p), self.options) for p in weak
+        }
         if not any(donor is not None for donor in donors.values()):
             return link
-        fit = self._restrained(link, donors)
+        fit = self._restrained(link.fit, donors)
         names = [self.plan.phases[p].name for p, d in donors.items() if d is not None]
         return make_link(with_note(fit, f"widths held for {', '.join(names)}"))
 
-    def _restrained(self, link: Link, donors: dict[int, Link | None]) -> Fit:
-        model = link.fit.prepared.model
-        layout, options = model.layout, self.options
-        restraints = link.fit.restraints
+    def _restrained(self, fit: Fit, donors: dict[int, Link | None]) -> Fit:
+        layout, options = fit.prepared.model.layout, self.options
+        restraints = fit.restraints
         center, sigma = restraints.center.copy(), restraints.sigma.copy()
-        start = link.values.copy()
+        start = fit.minimum.found.values.copy()
         for phase, donor in donors.items():
             if donor is None:
                 continue
             for i in np.nonzero(layout.phase == phase)[0]:
                 center[i] = start[i] = donor.values[i]
                 sigma[i] = options.priors[layout.kinds[i]].sigma_second
-        low, high = restraints.low.copy(), restraints.high.copy()
-        held = replace(restraints, center=center, sigma=sigma, low=low, high=high)
-        fit = run_stages(
-            link.fit.prepared, start, held, self.plan.stages[-1:], options, chord=True
+        held = replace(restraints, center=center, sigma=sigma)
+        second = run_stages(
+            fit.prepared, start, held, self.plan.stages[-1:], options, chord=True
         )
-        return replace(fit, notes=link.fit.notes)
+        return replace(second, notes=fit.notes)
 
 
 def _nearest_strong(

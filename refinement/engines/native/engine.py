@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -94,6 +94,7 @@ class NativeEngine:
         patterns: Sequence[xr.Dataset],
         plan: RefinementPlan,
         *,
+        known: Mapping[int, RefinementResult] | None = None,
         on_result: Callable[[int, RefinementResult], None] | None = None,
         progress: Callable[[str, int], None] | None = None,
     ) -> list[RefinementResult]:
@@ -105,6 +106,9 @@ class NativeEngine:
             Powder patterns.
         plan : RefinementPlan
             One plan for all.
+        known : mapping of int to RefinementResult, optional
+            Finished results by position: returned as they are, and used as
+            neighbours of the others.
         on_result : callable, optional
             Called with position and result as soon as a result is final.
         progress : callable, optional
@@ -116,10 +120,18 @@ class NativeEngine:
             A pattern that could not be fitted has status ``FAILED`` and its reason.
         """
         begun = time.perf_counter()
-        links = Chain(plan, self.options, self._model).run(patterns, progress=progress)
-        share = (time.perf_counter() - begun) / max(len(patterns), 1)
+        done = dict(known or {})
+        fixed = {
+            i: _link_of(result) for i, result in done.items() if result.status.has_values
+        }
+        chain = Chain(plan, self.options, self._model)
+        links = chain.run(patterns, known=fixed, progress=progress)
+        share = (time.perf_counter() - begun) / max(len(patterns) - len(done), 1)
         results = []
         for position, link in enumerate(links):
+            if position in done:
+                results.append(done[position])
+                continue
             started = time.perf_counter()
             result = self._finish(link, plan)
             if result.status.has_values:
@@ -130,9 +142,18 @@ class NativeEngine:
         return results
 
     def _finish(self, link: Link | FitError, plan: RefinementPlan) -> RefinementResult:
-        if isinstance(link, FitError):
+        if isinstance(link, FitError) or link.fit is None:
             return RefinementResult.failure(self.name, str(link), plan.phase_names)
         return summarize(link.fit, self.options, engine=self.name)
+
+
+def _link_of(result: RefinementResult) -> Link:
+    parameters = result.parameters
+    scale = parameters["scale"].to_numpy()
+    return Link(
+        values=parameters["values"].to_numpy(),
+        significance=scale / parameters["scale_std"].to_numpy(),
+    )
 
 
 def _stamp(result: RefinementResult, seconds: float) -> RefinementResult:

@@ -39,6 +39,8 @@ class Prepared:
     """Measured points in use."""
     std: Floats
     """1 sigma of them."""
+    intensity_units: str
+    """Units of both."""
 
     @property
     def model(self) -> Model:
@@ -115,7 +117,13 @@ def prepare(
         background_free=columns.free,
         cost=columns.select(HALO) * options.halo_threshold,
     )
-    return Prepared(problem=problem, columns=columns, intensity=intensity, std=std)
+    return Prepared(
+        problem=problem,
+        columns=columns,
+        intensity=intensity,
+        std=std,
+        intensity_units=str(pattern[INTENSITY].attrs.get("units", "1")),
+    )
 
 
 def _fits(

@@ -46,10 +46,13 @@ def summarize(fit: Fit, options: NativeOptions, *, engine: str) -> RefinementRes
     variables = _phase_variables(
         fit, covariance, scales, tau, share, share_covariance, systematics
     )
-    parameters = xr.Dataset(
-        variables | _scalars(fit, covariance),
-        coords={PHASE: list(plan.phase_names)},
-    )
+    coords: dict[str, object] = {PHASE: list(plan.phase_names)}
+    if systematics is not None:
+        variables["area_fraction_variants"] = xr.Variable(
+            ("background_variant",), systematics.area_variants, {"units": "1"}
+        )
+        coords["background_variant"] = list(systematics.area_labels)
+    parameters = xr.Dataset(variables | _scalars(fit, covariance), coords=coords)
     return RefinementResult(
         engine=engine,
         status=status,
@@ -198,7 +201,7 @@ def _curves(fit: Fit) -> xr.Dataset:
     halo = amounts * columns.select(HALO)
     weighted = found.amounts[:n, None] * found.columns
     component = np.add.reduceat(weighted, model.columns[:-1], axis=0) * prepared.std
-    units = {"units": "1"}
+    units = {"units": prepared.intensity_units}
     points = (TWO_THETA,)
     return xr.Dataset(
         {

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from refinement.engines.native.background import HALO, background_columns
+from refinement.engines.native.background import (
+    HALO,
+    BackgroundColumns,
+    background_columns,
+)
 from refinement.engines.native.fit import Fit
 from refinement.engines.native.model import Model
 from refinement.engines.native.options import NativeOptions
@@ -21,6 +25,12 @@ B_STEP = 0.2
 """Half-range of every phase's overall B, angstrom squared."""
 UNKNOWN_DIAMETER_UM = 5.0
 """Largest particle diameter thought of when none is given, micrometre."""
+_VARIANTS = (
+    ("two terms more", 2, 0.0),
+    ("two terms fewer", -2, 0.0),
+    ("halo bank moved by half its spacing", 0, 0.5),
+)
+"""Admissible backgrounds: label, terms added, shift of the bank in spacings."""
 DIAMETER_SPREAD = 0.5
 """Relative half-range of a particle diameter that is given."""
 
@@ -33,6 +43,11 @@ class Systematics:
     """Other admissible backgrounds: the largest change."""
     displacement_parameters: Floats
     """B of every phase within 0.2 angstrom squared."""
+    area_variants: Floats
+    """Crystalline share of the area under each admissible background, the fit's own
+    first, shape (n_variants,); NaN without a halo."""
+    area_labels: tuple[str, ...]
+    """What each of those backgrounds is."""
     particle_size: Floats
     """Microabsorption: up to 5 micrometre if no size is given, else half of it."""
 
@@ -128,11 +143,15 @@ def estimate_systematics(
     plan = model.plan
     bases = model.columns[:-1]
     changes = []
-    for terms, offset in ((2, 0.0), (-2, 0.0), (0, 0.5)):
+    areas = [_area_share(fit, fit.prepared.columns, fit.minimum.found.amounts)]
+    labels = ["as fitted"]
+    for label, terms, offset in _VARIANTS:
         if plan.background_terms + terms < 2 or (offset and not plan.halo):
             continue
-        amounts = _solve_with(fit, options, terms, offset)
+        columns, amounts = _solve_with(fit, options, terms, offset)
         changes.append(_share(plan, amounts[bases], None) - share)
+        areas.append(_area_share(fit, columns, amounts))
+        labels.append(label)
     background = np.max(np.abs(changes), axis=0)
     by_b = np.zeros(len(plan.phases))
     for number in range(len(plan.phases)):
@@ -140,6 +159,8 @@ def estimate_systematics(
         by_b += np.square(_share(plan, amounts[bases], None) - share)
     return Systematics(
         background=background,
+        area_variants=np.array(areas),
+        area_labels=tuple(labels),
         displacement_parameters=np.sqrt(by_b),
         particle_size=_particle_part(plan, fit.minimum.found.amounts[bases]),
     )
@@ -157,9 +178,24 @@ def _particle_part(plan: RefinementPlan, scales: Floats) -> Floats:
     return np.abs(high - low) / 2.0
 
 
-def _solve_with(fit: Fit, options: NativeOptions, terms: int, offset: float) -> Floats:
-    prepared = fit.prepared
-    problem = prepared.problem
+def _area_share(fit: Fit, columns: BackgroundColumns, amounts: Floats) -> float:
+    """Return the reflections' share of the area of reflections and halo."""
+    chosen = columns.select(HALO)
+    if not chosen.any():
+        return float("nan")
+    problem = fit.prepared.problem
+    n = problem.model.n_columns
+    width = np.gradient(problem.model.angles)
+    crystalline = (amounts[:n] @ fit.minimum.found.columns) * fit.prepared.std
+    halo = (amounts[n:] * chosen) @ columns.values
+    areas = float(crystalline @ width), float(halo @ width)
+    return areas[0] / max(sum(areas), 1e-300)
+
+
+def _solve_with(
+    fit: Fit, options: NativeOptions, terms: int, offset: float
+) -> tuple[BackgroundColumns, Floats]:
+    problem = fit.prepared.problem
     columns = background_columns(
         problem.model.angles,
         problem.model.plan,
@@ -177,7 +213,7 @@ def _solve_with(fit: Fit, options: NativeOptions, terms: int, offset: float) -> 
         gof_square=problem.gof_square,
     )
     other.ridge = problem.ridge
-    return other.solve(fit.minimum.found.columns)[0]
+    return columns, other.solve(fit.minimum.found.columns)[0]
 
 
 def _solve_with_b(fit: Fit, model: Model, number: int) -> Floats:
