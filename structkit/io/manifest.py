@@ -72,10 +72,16 @@ class InstrumentTable(_Table):
 
     file: DataFile | None = None
     """GSAS-II ``.instprm`` or GSAS ``.prm``."""
-    standard: DataFile | None = None
-    """Pattern of a line-profile standard; the resolution is fitted to it."""
-    standard_phase: Text | None = None
-    """The standard's phase, in the library or a CIF."""
+    standard: (
+        Annotated[tuple[DataFile, ...], Field(min_length=1), BeforeValidator(as_list)]
+        | None
+    ) = None
+    """Pattern of a line-profile standard, or of several; the resolution is fitted."""
+    standard_phase: (
+        Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(as_list)]
+        | None
+    ) = None
+    """The phase of each standard: a phase of the plan, or one of the library."""
     tube: Text | None = None
     """Emission lines, such as ``CuKa``."""
     wavelength: Positive | None = None
@@ -104,6 +110,8 @@ class PhaseTable(_Table):
     """Crystal structure."""
     texture: MillerIndices | None = None
     """March-Dollase axis hkl."""
+    texture_model: Literal["march-dollase", "harmonics"] = "march-dollase"
+    """Model of the texture; harmonics (to order 4) need no axis."""
     cell_uncertain: bool = False
     """The cell is known only to some per cent."""
 
@@ -119,6 +127,8 @@ class XrdTable(_Table):
     """Ranges left out, degree."""
     background_terms: Annotated[int, Strict(), Field(ge=1, le=36)] = 6
     """Chebyshev terms of the background."""
+    halo: bool = True
+    """Model amorphous scattering beside the background."""
     humps: tuple[Annotated[Number, Field(gt=0.0, lt=180.0)], ...] = ()
     """Centres of film or holder humps, degree."""
     particle_size_um: Positive | None = None

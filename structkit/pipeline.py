@@ -1,0 +1,353 @@
+"""From a series file to stored results: the one place that orders the stages."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from refinement.calibrate import Standard, calibrate_instrument
+from refinement.crystallinity import first_level, phases_table, samples_table
+from refinement.engines import get_engine
+from refinement.plan import InternalStandard, Phase, RefinementPlan
+from refinement.result import RefinementResult
+from refinement.series import refine_series
+from structkit import __version__
+from structkit.errors import FitError, PlanError, SeriesFileError, StructkitError
+from structkit.io.manifest import (
+    InstrumentTable,
+    PhaseTable,
+    SeriesFile,
+    XrdTable,
+    load_series,
+    read_series,
+)
+from structkit.io.read import read_pattern
+from structkit.schema import SAMPLE
+from structkit.store import write_table, write_tree
+from structkit.structures.cif import read_cif
+from structkit.structures.crystal import CrystalStructure
+from structkit.structures.library import load
+from structkit.xrd.instrument import Instrument
+from structkit.xrd.instrument_files import read_instrument
+from structkit.xrd.radiation import Radiation, monochromatic, tube
+
+_LOG = logging.getLogger(__name__)
+GENERIC_W = 0.004
+"""Gaussian FWHM squared (degree^2) assumed of an instrument nobody described."""
+_STANDARD_START = {"u": 0.005, "v": -0.002, "w": 0.004, "x": 0.02, "y": 0.02}
+
+
+def run_refinement(
+    series_file: Path,
+    output: Path,
+    *,
+    engine: str | None = None,
+    resume: bool = True,
+    jobs: int = 1,
+) -> xr.Dataset:
+    """Refine the powder patterns of a series file and store everything.
+
+    Parameters
+    ----------
+    series_file : Path
+        The TOML file (``docs/series_file.md``).
+    output : Path
+        Folder for ``refine.nc``, ``figures/``, ``tables/`` and ``patterns/``.
+    engine : str, optional
+        In place of the series file's.
+    resume : bool
+        Keep results whose pattern, plan and versions are unchanged.
+    jobs : int
+        Processes; a series is cut into that many runs of neighbours.
+
+    Returns
+    -------
+    xarray.Dataset
+        What :func:`refinement.crystallinity.first_level` returns; attrs ``name``,
+        ``axis``, ``engine``, ``instrument``, ``software``.
+
+    Raises
+    ------
+    StructkitError
+        Anything that keeps the whole series from being refined. One pattern that
+        fails is a row with its reason.
+    """
+    series = read_series(series_file)
+    if series.xrd is None:
+        raise SeriesFileError(
+            f"{series_file}: no [xrd] table; add one with its phases and instrument"
+        )
+    engine_name = engine or series.xrd.engine
+    get_engine(engine_name)
+    plan = build_plan(series.xrd)
+    tree, failures = load_series(series)
+    order = _order(series, tree, failures)
+    patterns = {name: tree[name]["xrd"].to_dataset(inherit=False) for name in order}
+    patterns = {name: found for name, found in patterns.items() if name not in failures}
+    _check_wavelengths(patterns, plan)
+    with _progress(2 * len(patterns)) as advance:
+        refined = refine_series(
+            patterns,
+            plan,
+            engine=engine_name,
+            store=output / "patterns",
+            resume=resume,
+            jobs=jobs,
+            progress=advance,
+        )
+    results = {
+        name: refined.get(name)
+        or RefinementResult.failure(
+            engine_name, str(failures[name]), plan.phase_names
+        )
+        for name in _order(series, tree, failures, with_failures=True)
+    }
+    return _store(series, plan, results, patterns, output)
+
+
+def build_plan(table: XrdTable) -> RefinementPlan:
+    """Return the refinement plan of a series file's ``[xrd]`` table.
+
+    Raises
+    ------
+    StructkitError
+        A phase is unknown, an instrument file or standard cannot be used.
+    """
+    phases = tuple(_phase(row) for row in table.phases)
+    structures = {phase.name: phase.structure for phase in phases}
+    plan = RefinementPlan(
+        phases=phases,
+        instrument=_plain_instrument(table.instrument),
+        two_theta_range=table.two_theta_range,
+        exclude=table.exclude,
+        background_terms=table.background_terms,
+        halo=table.halo,
+        humps=table.humps,
+        blank=read_pattern(table.blank) if table.blank is not None else None,
+        particle_size_um=table.particle_size_um,
+        internal_standard=_internal_standard(table),
+    )
+    if table.instrument is None or table.instrument.standard is None:
+        return plan
+    return replace(plan, instrument=_calibrate(table.instrument, plan, structures))
+
+
+def _phase(row: PhaseTable) -> Phase:
+    structure = (
+        read_cif(row.cif, name=row.name) if row.cif is not None else load(row.name)
+    )
+    if structure.name != row.name:
+        structure = replace(structure, name=row.name)
+    texture = row.texture
+    if row.texture_model == "harmonics" and texture is None:
+        texture = (0, 0, 1)
+    return Phase(
+        structure=structure,
+        cell_uncertain=row.cell_uncertain,
+        texture=texture,
+        texture_model=row.texture_model,
+    )
+
+
+def _internal_standard(table: XrdTable) -> InternalStandard | None:
+    standard = table.internal_standard
+    if standard is None:
+        return None
+    return InternalStandard(
+        phase=standard.phase,
+        weight_fraction=standard.weight_fraction,
+        crystallinity=standard.crystallinity,
+    )
+
+
+def _radiation(table: InstrumentTable) -> Radiation:
+    if table.wavelength is not None:
+        return monochromatic(table.wavelength)
+    return tube(table.tube or "CuKa")
+
+
+def _plain_instrument(table: InstrumentTable | None) -> Instrument:
+    """Return the instrument before any calibration."""
+    if table is None:
+        return Instrument(
+            radiation=tube("CuKa"), w=GENERIC_W, source="generic, Cu K-alpha assumed"
+        )
+    if table.file is not None:
+        return read_instrument(table.file)
+    start = _STANDARD_START if table.standard is not None else {"w": GENERIC_W}
+    return Instrument(
+        radiation=_radiation(table),
+        monochromator_two_theta=table.monochromator_two_theta,
+        axial_divergence=0.02 if table.standard is not None else 0.0,
+        source="generic resolution",
+        **start,
+    )
+
+
+def _calibrate(
+    table: InstrumentTable,
+    plan: RefinementPlan,
+    structures: Mapping[str, CrystalStructure],
+) -> Instrument:
+    """Return the instrument, its resolution fitted to the standards."""
+    files, names = table.standard or (), table.standard_phase or ()
+    standards = [
+        Standard(
+            pattern=read_pattern(file), structure=structures.get(name) or load(name)
+        )
+        for file, name in zip(files, names, strict=True)
+    ]
+    _LOG.info("calibrating the instrument on %s", ", ".join(names))
+    instrument, results = calibrate_instrument(
+        standards, plan.instrument, background_terms=plan.background_terms
+    )
+    for name, result in zip(names, results, strict=True):
+        _LOG.info("%s: Rwp %.2f %%", name, 100.0 * float(result.parameters["r_wp"]))
+    return instrument
+
+
+def _order(
+    series: SeriesFile,
+    tree: xr.DataTree,
+    failures: Mapping[str, StructkitError],
+    *,
+    with_failures: bool = False,
+) -> list[str]:
+    """Return the samples with a pattern, along the series' axis."""
+    axis = series.series.axis
+    found = []
+    for number, sample in enumerate(series.samples):
+        if sample.id not in tree.children and not (
+            with_failures and sample.id in failures
+        ):
+            continue
+        position = sample.position(axis)
+        found.append((np.inf if position is None else position, number, sample.id))
+    if not found and not failures:
+        raise SeriesFileError(
+            f"{series.path}: no sample has an xrd file; add xrd = \"...\" to a [[sample]]"
+        )
+    return [name for _, _, name in sorted(found)]
+
+
+def _check_wavelengths(
+    patterns: Mapping[str, xr.Dataset], plan: RefinementPlan
+) -> None:
+    """Refuse a pattern whose file names another wavelength than the plan."""
+    lines = plan.instrument.radiation.wavelengths
+    for name, pattern in patterns.items():
+        if "wavelength" not in pattern.coords:
+            continue
+        stated = float(pattern.coords["wavelength"])
+        low, high = min(lines) * 0.998, max(lines) * 1.002
+        if not low <= stated <= high:
+            raise PlanError(
+                f"{name}: its file states {stated:g} angstrom, the instrument has "
+                f"{lines[0]:g}; correct [xrd.instrument]"
+            )
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[str, str], None]]:
+    """Show a bar on stderr where that is a terminal."""
+    if not sys.stderr.isatty() or total == 0:
+        yield lambda _what, _name: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("refining", total=total)
+        yield lambda what, name: bar.update(
+            task, advance=1, description=f"{what}: {name}"
+        )
+
+
+def _store(
+    series: SeriesFile,
+    plan: RefinementPlan,
+    results: Mapping[str, RefinementResult],
+    patterns: Mapping[str, xr.Dataset],
+    output: Path,
+) -> xr.Dataset:
+    samples = {sample.id: sample for sample in series.samples}
+    times = {name: samples[name].position("milling_time") for name in results}
+    if all(not result.status.has_values for result in results.values()):
+        first = next(iter(results.values()))
+        raise FitError(f"no pattern could be refined; the first: {first.reason}")
+    table = first_level(
+        results,
+        milling_time={n: np.nan if t is None else t for n, t in times.items()},
+        roles={name: samples[name].role for name in results},
+        internal_standard=plan.internal_standard,
+    )
+    engine = next(iter(results.values())).engine
+    table = table.assign_attrs(
+        name=series.series.name,
+        axis=series.series.axis,
+        engine=engine,
+        instrument=plan.instrument.source or "as given",
+        instrument_calibrated=str(plan.instrument.calibrated).lower(),
+        software=f"structkit {__version__}",
+        source_file=str(series.path),
+        source_sha256=series.sha256,
+    )
+    if series.series.axis != "milling_time":
+        axis = series.series.axis
+        values = [samples[str(n)].position(axis) for n in table[SAMPLE].to_numpy()]
+        column = [np.nan if value is None else value for value in values]
+        table = table.assign_coords({axis: (SAMPLE, column)})
+    _write(table, results, patterns, output)
+    return table
+
+
+def _write(
+    table: xr.Dataset,
+    results: Mapping[str, RefinementResult],
+    patterns: Mapping[str, xr.Dataset],
+    output: Path,
+) -> None:
+    nodes: dict[str, xr.Dataset | xr.DataTree] = {"/": table}
+    for name, result in results.items():
+        if not result.status.has_values:
+            continue
+        found = result.to_datatree()
+        provenance = {
+            key: value
+            for key, value in patterns[name].attrs.items()
+            if isinstance(value, (str, int, float))
+        }
+        found.attrs.update({**provenance, **found.attrs})
+        for part in ("", "curves", "reflections"):
+            node = found[part] if part else found
+            nodes[f"/{name}/{part}".rstrip("/")] = node.to_dataset(inherit=False)
+    write_tree(xr.DataTree.from_dict(nodes), output / "refine.nc")
+    write_table(phases_table(table), output / "tables" / "phases.csv")
+    write_table(samples_table(table), output / "tables" / "samples.csv")
+    _draw(table, results, patterns, output / "figures")
+
+
+def _draw(
+    table: xr.Dataset,
+    results: Mapping[str, RefinementResult],
+    patterns: Mapping[str, xr.Dataset],
+    folder: Path,
+) -> None:
+    from structkit.plot.pattern import compose_refinement, plot_stacked_series
+    from structkit.plot.series import compose_series
+    from structkit.plot.style import write_figure
+
+    write_figure(compose_series(table), folder / "series.png")
+    stacked = plot_stacked_series(patterns).figure
+    write_figure(stacked, folder / "patterns.png")
+    for name, result in results.items():
+        if result.status.has_values:
+            figure = compose_refinement(result.to_datatree(), title=name)
+            write_figure(figure, folder / "fits" / f"{name}.png")
