@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from structkit.xrd.reflections import (
 Floats = NDArray[np.float64]
 _DEGREE = 180.0 / math.pi
 SCHERRER_K = 0.9
+_D_STEP = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,8 @@ class PhaseLines:
     """Change of 1/d^2 per unit strain (1e-3), shape (n_strains, n_lines)."""
     strength: Floats
     """Multiplicity times |F|^2 over the cell mass, electrons^2 mol/g."""
+    strength_slope: Floats
+    """Relative change of it with ln(1/d^2), as the cell moves."""
     cosines: Floats
     """cos^2 to the texture axis of all equivalents, flat; empty without texture."""
     cosine_group: NDArray[np.int64]
@@ -77,9 +80,11 @@ def prepare_phase(
     structure = phase.structure
     d_min = wavelength / (2.0 * math.sin(math.radians(min(highest, 179.0)) / 2.0))
     reflections = list_reflections(structure, d_min)
-    squares = structure_factors(
-        structure, reflections, wavelength=wavelength if anomalous else None
-    )
+    radiation = wavelength if anomalous else None
+    squares = structure_factors(structure, reflections, wavelength=radiation)
+    moved = replace(reflections, d_spacing=reflections.d_spacing * (1.0 - _D_STEP))
+    changed = structure_factors(structure, moved, wavelength=radiation)
+    slope = (changed - squares) / np.maximum(squares, 1e-9 * squares.max())
     basis = strain_basis(structure)
     hkl = reflections.hkl.astype(float)
     changes = np.einsum("ni,kij,nj->kn", hkl, basis.changes, hkl) * STRAIN_UNIT
@@ -98,6 +103,7 @@ def prepare_phase(
         squared=1.0 / reflections.d_spacing**2,
         squared_changes=changes,
         strength=reflections.multiplicity * squares / structure.cell_mass,
+        strength_slope=slope / (2.0 * _D_STEP),
         cosines=cosines,
         cosine_group=group,
         harmonics=harmonics,
@@ -148,7 +154,9 @@ def line_state(
     lorentz = polarization / ((1.0 + ratio) * sine * sine * cosine)
     texture, slope = _march(lines, ln_march)
     volume = lines.basis.volume(strains)
-    areas = lines.strength * lorentz * texture / volume
+    drift = lines.strength_slope * np.log(squared / lines.squared)
+    strength = lines.strength * np.maximum(1.0 + drift, 0.0)
+    areas = strength * lorentz * texture / volume
     if b_overall != 0.0:
         areas = areas * np.exp(-0.5 * b_overall * squared)
     shift = values[layout.names.index("shift")]

@@ -38,7 +38,7 @@ def _default_priors() -> dict[str, Prior]:
             sigma=1.0,
             sigma_second=0.35,
             low=math.log(45.0),
-            high=math.log(6000.0),
+            high=math.log(1e5),
         ),
         "ln_strain": Prior(
             start=math.log(5e-4),

@@ -95,11 +95,13 @@ class Problem:
         """Return the number of points in use."""
         return int(self.observed.size)
 
-    def evaluate(self, values: Floats, *, broaden: float = 0.0) -> Evaluation:
+    def evaluate(
+        self, values: Floats, *, broaden: float = 0.0, window: float | None = None
+    ) -> Evaluation:
         """Return the best pattern at the nonlinear parameters ``values``."""
         model = self.model
         states = model.states(values)
-        window = model.options.value_window
+        window = window or model.options.value_window
         padded = draw_columns(model, states, window=window, broaden=broaden)
         operator = self._operator(values)
         columns = apply_instrument(operator, padded, self.root_weight)

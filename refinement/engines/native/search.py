@@ -12,6 +12,8 @@ from refinement.plan import RefinementPlan
 Floats = NDArray[np.float64]
 _BROADENINGS = (0.6, 0.25)
 """Gaussian FWHM (degree) by which lines are broadened, wide to narrow."""
+_WINDOW = 4.0
+"""Half-range of a line in FWHM while searching."""
 _SHRINK = (1.0, 0.3)
 """Range of each round, as a share of the first."""
 
@@ -22,7 +24,7 @@ def search_cells(
     phases: list[int],
     *,
     half_range: float,
-    log2_points: int = 7,
+    log2_points: int = 6,
     seed: int = 20260101,
 ) -> Floats:
     """Return parameters with the best cells of a Sobol search.
@@ -63,7 +65,7 @@ def search_cells(
             for offset in trials:
                 values = best.copy()
                 values[part] = center + offset
-                found = problem.evaluate(values, broaden=broaden)
+                found = problem.evaluate(values, broaden=broaden, window=_WINDOW)
                 if found.chi_square < lowest:
                     lowest, winner = found.chi_square, values
             best = winner
