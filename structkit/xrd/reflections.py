@@ -68,7 +68,7 @@ def _indices_within(cell: Cell, d_min: float) -> NDArray[np.int64]:
 def _encode(hkl: NDArray[np.int64]) -> NDArray[np.int64]:
     shifted = hkl + _CODE_BASE // 2
     code = (shifted[..., 0] * _CODE_BASE + shifted[..., 1]) * _CODE_BASE
-    return np.asarray(code + shifted[..., 2])
+    return np.asarray(code + shifted[..., 2], dtype=np.int64)
 
 
 def _is_absent(hkl: NDArray[np.int64], symmetry: _Symmetry) -> NDArray[np.bool_]:
@@ -100,19 +100,17 @@ def list_reflections(structure: CrystalStructure, d_min: float) -> Reflections:
     """
     symmetry = _symmetry(structure)
     hkl = _indices_within(structure.cell, d_min)
-    hkl = hkl[~_is_absent(hkl, symmetry)]
     unique_rotations = np.unique(symmetry.rotations, axis=0)
     laue = np.unique(np.concatenate([unique_rotations, -unique_rotations]), axis=0)
     images = np.stack([hkl @ rotation for rotation in laue])
     representative = _encode(images).max(axis=0)
-    _, first, inverse, counts = np.unique(
-        representative, return_index=True, return_inverse=True, return_counts=True
-    )
-    order = np.argsort(inverse.ravel(), kind="stable")
-    groups = np.split(hkl[order], np.cumsum(counts)[:-1]) if len(counts) else []
-    leaders = np.array(
-        [group[np.argmax(_encode(group))] for group in groups], dtype=np.int64
-    ).reshape(-1, 3)
+    leading = np.nonzero(_encode(hkl) == representative)[0]
+    leading = leading[~_is_absent(hkl[leading], symmetry)]
+    order = np.argsort(representative, kind="stable")
+    ordered = representative[order]
+    begin = np.searchsorted(ordered, representative[leading])
+    end = np.searchsorted(ordered, representative[leading], side="right")
+    leaders, counts = hkl[leading], end - begin
     metric = np.linalg.inv(structure.cell.metric)
     squared = np.einsum("ni,ij,nj->n", leaders, metric, leaders)
     ranked = np.lexsort((_encode(leaders), np.round(squared, 12)))
@@ -120,7 +118,7 @@ def list_reflections(structure: CrystalStructure, d_min: float) -> Reflections:
         hkl=leaders[ranked],
         multiplicity=counts[ranked].astype(float),
         d_spacing=1.0 / np.sqrt(squared[ranked]),
-        equivalents=tuple(groups[i] for i in ranked),
+        equivalents=tuple(hkl[order[begin[i] : end[i]]] for i in ranked),
     )
 
 

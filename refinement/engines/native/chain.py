@@ -14,6 +14,7 @@ from refinement.engines.native.fit import (
     Fit,
     Prepared,
     make_restraints,
+    on_finer_grid,
     prepare,
     run_stages,
     with_note,
@@ -61,6 +62,7 @@ def fit_cold(prepared: Prepared, options: NativeOptions) -> Fit:
             model.plan.phases[i].name for i in uncertain
         )
     fit = run_stages(prepared, start, restraints, model.plan.stages, options)
+    fit = on_finer_grid(fit, options)
     return with_note(fit, note) if note else fit
 
 
@@ -76,7 +78,8 @@ def fit_warm(prepared: Prepared, start: Floats, options: NativeOptions) -> Fit:
             part = model.layout.strain_slices[number]
             center[part] = start[part]
     restraints = make_restraints(model.layout, plan, options, center=center)
-    return run_stages(prepared, start, restraints, plan.stages[-1:], options, chord=True)
+    fit = run_stages(prepared, start, restraints, plan.stages[-1:], options, chord=True)
+    return on_finer_grid(fit, options)
 
 
 def hand_on(
@@ -149,12 +152,15 @@ class Chain:
             prepared = prepare(pattern, self.plan, self.options, model=self._model)
         except FitError as error:
             return error
-        self._model = prepared.model
         if previous is None:
-            return make_link(fit_cold(prepared, self.options))
-        cold = start_values(prepared.model.layout, self.plan, self.options)
-        start = hand_on(previous, cold, prepared.model.layout, self.options)
-        return make_link(fit_warm(prepared, start, self.options))
+            fit = fit_cold(prepared, self.options)
+        else:
+            layout = prepared.model.layout
+            cold = start_values(layout, self.plan, self.options)
+            start = hand_on(previous, cold, layout, self.options)
+            fit = fit_warm(prepared, start, self.options)
+        self._model = fit.prepared.model
+        return make_link(fit)
 
     def _retry(self, found: list[Link | FitError], position: int) -> Link | FitError:
         """Try other starts where a pattern fits worse than its series."""

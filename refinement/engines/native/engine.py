@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import xarray as xr
@@ -16,7 +16,7 @@ from refinement.engines.native.model import Model
 from refinement.engines.native.options import NativeOptions
 from refinement.engines.native.summary import summarize
 from refinement.plan import RefinementPlan
-from refinement.result import RefinementResult, scalar
+from refinement.result import RefinementResult
 from structkit.errors import FitError
 
 
@@ -45,9 +45,10 @@ class NativeEngine:
     ) -> Fit:
         """Fit one pattern, cold or from the parameters of ``start``."""
         prepared = prepare(pattern, plan, self.options, model=self._model)
-        self._model = prepared.model
         if start is None or "values" not in start.parameters:
-            return fit_cold(prepared, self.options)
+            fit = fit_cold(prepared, self.options)
+            self._model = fit.prepared.model
+            return fit
         layout = prepared.model.layout
         values = start_values(layout, plan, self.options)
         known = dict(
@@ -59,7 +60,9 @@ class NativeEngine:
         )
         for i, name in enumerate(layout.names):
             values[i] = known.get(name, values[i])
-        return fit_warm(prepared, np.asarray(values), self.options)
+        fit = fit_warm(prepared, np.asarray(values), self.options)
+        self._model = fit.prepared.model
+        return fit
 
     def refine(
         self,
@@ -86,8 +89,7 @@ class NativeEngine:
         """
         begun = time.perf_counter()
         fit = self.fit(pattern, plan, start=start)
-        result = summarize(fit, self.options, engine=self.name)
-        return _stamp(result, time.perf_counter() - begun)
+        return summarize(fit, self.options, engine=self.name, begun=begun)
 
     def refine_series(
         self,
@@ -132,19 +134,18 @@ class NativeEngine:
             if position in done:
                 results.append(done[position])
                 continue
-            started = time.perf_counter()
-            result = self._finish(link, plan)
-            if result.status.has_values:
-                result = _stamp(result, share + time.perf_counter() - started)
+            result = self._finish(link, plan, begun=time.perf_counter() - share)
             results.append(result)
             if on_result is not None:
                 on_result(position, result)
         return results
 
-    def _finish(self, link: Link | FitError, plan: RefinementPlan) -> RefinementResult:
+    def _finish(
+        self, link: Link | FitError, plan: RefinementPlan, *, begun: float
+    ) -> RefinementResult:
         if isinstance(link, FitError) or link.fit is None:
             return RefinementResult.failure(self.name, str(link), plan.phase_names)
-        return summarize(link.fit, self.options, engine=self.name)
+        return summarize(link.fit, self.options, engine=self.name, begun=begun)
 
 
 def _link_of(result: RefinementResult) -> Link:
@@ -153,10 +154,4 @@ def _link_of(result: RefinementResult) -> Link:
     return Link(
         values=parameters["values"].to_numpy(),
         significance=scale / parameters["scale_std"].to_numpy(),
-    )
-
-
-def _stamp(result: RefinementResult, seconds: float) -> RefinementResult:
-    return replace(
-        result, parameters=result.parameters.assign(seconds=scalar("seconds", seconds))
     )

@@ -26,6 +26,8 @@ from structkit.uncertainty import intensity_std
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 MIN_POINTS = 50
+_EARLY = 50.0
+"""How much less exact the stages before the last may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +139,39 @@ def _fits(
     )
 
 
+def narrowest_line(fit: Fit) -> float:
+    """Return the smallest FWHM (degree) among the lines of phases that are there."""
+    found = fit.minimum.found
+    amounts = found.amounts[fit.prepared.model.columns[:-1]]
+    angles = fit.prepared.model.angles
+    smallest = np.inf
+    for state, amount in zip(found.states, amounts, strict=True):
+        seen = (state.centers >= angles[0]) & (state.centers <= angles[-1])
+        if amount > 0.0 and seen.any():
+            width = np.hypot(state.gaussian, state.lorentzian)[seen]
+            smallest = min(smallest, float(width.min()))
+    return smallest
+
+
+def on_finer_grid(fit: Fit, options: NativeOptions) -> Fit:
+    """Return the fit, repeated on a finer grid where its lines turned out narrow."""
+    model = fit.prepared.model
+    width = narrowest_line(fit)
+    if width >= options.least_points_per_fwhm * model.grid.step:
+        return fit
+    finer = build_model(model.angles, model.plan, options, width=width)
+    problem = replace(fit.prepared.problem, model=finer)
+    prepared = replace(fit.prepared, problem=problem)
+    again = run_stages(
+        prepared,
+        fit.minimum.found.values,
+        fit.restraints,
+        model.plan.stages[-1:],
+        options,
+    )
+    return replace(again, notes=fit.notes)
+
+
 def make_restraints(
     layout: Layout,
     plan: RefinementPlan,
@@ -192,7 +227,7 @@ def run_stages(
             values,
             free,
             restraints,
-            tolerance=options.tolerance if last else 10 * options.tolerance,
+            tolerance=options.tolerance if last else _EARLY * options.tolerance,
             max_steps=options.max_steps,
             chord=chord,
         )

@@ -64,10 +64,13 @@ def strain_basis(structure: CrystalStructure) -> StrainBasis:
     metric = np.linalg.inv(structure.cell.metric)
     cartesian = np.linalg.cholesky(metric).T
     inverse = np.linalg.inv(cartesian)
-    rotations = []
-    for triplet in structure.operations:
-        rotation = np.array(gemmi.Op(triplet).rot) / gemmi.Op.DEN
-        rotations.append(cartesian @ rotation.T @ inverse)
+    unique = {
+        tuple(np.ravel(gemmi.Op(triplet).rot)) for triplet in structure.operations
+    }
+    rotations = [
+        cartesian @ (np.reshape(rotation, (3, 3)) / gemmi.Op.DEN).T @ inverse
+        for rotation in unique
+    ]
     basis: list[Floats] = []
     for first, second in ((0, 0), (1, 1), (2, 2), (0, 2), (0, 1), (1, 2)):
         strain = np.zeros((3, 3))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from refinement.engines.native.lattice import STRAIN_UNIT, StrainBasis, strain_basis
 from refinement.engines.native.layout import Layout
-from refinement.plan import Phase, RefinementPlan
+from refinement.plan import Phase, RefinementPlan, TextureModel
+from structkit.structures.crystal import CrystalStructure
 from structkit.xrd.instrument import Instrument
 from structkit.xrd.reflections import (
     list_reflections,
@@ -72,29 +74,41 @@ class LineState:
     """Relative change of the area by ln r."""
 
 
-def prepare_phase(
-    phase: Phase, instrument: Instrument, highest: float, *, anomalous: bool = True
-) -> PhaseLines:
+def prepare_phase(phase: Phase, instrument: Instrument, highest: float) -> PhaseLines:
     """List a phase's lines up to ``highest`` (2theta, degree) with their strengths."""
-    wavelength = instrument.radiation.wavelength
-    structure = phase.structure
+    return _prepare(
+        phase.structure,
+        instrument.radiation.wavelength,
+        highest,
+        phase.texture,
+        phase.texture_model,
+    )
+
+
+@lru_cache(maxsize=64)
+def _prepare(
+    structure: CrystalStructure,
+    wavelength: float,
+    highest: float,
+    texture: tuple[int, int, int] | None,
+    texture_model: TextureModel,
+) -> PhaseLines:
     d_min = wavelength / (2.0 * math.sin(math.radians(min(highest, 179.0)) / 2.0))
     reflections = list_reflections(structure, d_min)
-    radiation = wavelength if anomalous else None
-    squares = structure_factors(structure, reflections, wavelength=radiation)
+    squares = structure_factors(structure, reflections, wavelength=wavelength)
     moved = replace(reflections, d_spacing=reflections.d_spacing * (1.0 - _D_STEP))
-    changed = structure_factors(structure, moved, wavelength=radiation)
+    changed = structure_factors(structure, moved, wavelength=wavelength)
     slope = (changed - squares) / np.maximum(squares, 1e-9 * squares.max())
     basis = strain_basis(structure)
     hkl = reflections.hkl.astype(float)
     changes = np.einsum("ni,kij,nj->kn", hkl, basis.changes, hkl) * STRAIN_UNIT
     cosines, group = np.empty(0), np.empty(0, dtype=np.int64)
-    if phase.texture is not None and phase.texture_model == "march-dollase":
-        found = squared_cosines(reflections, structure.cell, phase.texture)
+    if texture is not None and texture_model == "march-dollase":
+        found = squared_cosines(reflections, structure.cell, texture)
         cosines = np.concatenate(found)
         group = np.cumsum([0] + [len(f) for f in found[:-1]]).astype(np.int64)
     harmonics = np.empty((0, len(reflections)))
-    if phase.texture is not None and phase.texture_model == "harmonics":
+    if texture is not None and texture_model == "harmonics":
         from refinement.engines.native.harmonics import symmetrised_harmonics
 
         harmonics = symmetrised_harmonics(structure, reflections)

@@ -32,6 +32,8 @@ from structkit.errors import FitError
 
 Floats = NDArray[np.float64]
 _DEGREE = 180.0 / math.pi
+_EXPECTED_SIZE = 1000.0
+"""Crystallite size (angstrom) for which the grid is first made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,20 +66,34 @@ class Model:
         ]
 
 
-def choose_grid(
-    angles: Floats, plan: RefinementPlan, options: NativeOptions
-) -> tuple[Grid, float]:
-    """Return the internal grid, and the highest angle at which lines are listed."""
+def expected_width(
+    angles: Floats, plan: RefinementPlan, *, calibrate: bool = False
+) -> float:
+    """Return the narrowest FWHM (degree) to expect: instrument and 100 nm."""
     instrument = plan.instrument
-    low = min(source_angles(instrument, float(angles[0])))
-    high = max(source_angles(instrument, float(angles[-1])))
     theta = np.radians(np.linspace(angles[0], angles[-1], 50)) / 2.0
     tangent = np.tan(theta)
     gaussian = (instrument.u * tangent + instrument.v) * tangent + instrument.w
-    lorentzian = instrument.x / np.cos(theta) + instrument.y * tangent
-    narrowest = np.sqrt(np.maximum(gaussian, 0.0)) + np.maximum(lorentzian, 0.0)
+    lorentzian = instrument.y * tangent + instrument.x / np.cos(theta)
+    if not calibrate:
+        lorentzian += _DEGREE * 0.9 * instrument.radiation.wavelength / _EXPECTED_SIZE
+    width = np.sqrt(np.maximum(gaussian, 0.0)) + np.maximum(lorentzian, 0.0)
+    return max(float(width.min()), 0.02)
+
+
+def choose_grid(
+    angles: Floats, plan: RefinementPlan, options: NativeOptions, width: float
+) -> tuple[Grid, float]:
+    """Return the internal grid, and the highest angle at which lines are listed.
+
+    The step is the measured one or a whole fraction or multiple of it, such that
+    lines of FWHM ``width`` (degree) have ``points_per_fwhm`` points.
+    """
+    instrument = plan.instrument
+    low = min(source_angles(instrument, float(angles[0])))
+    high = max(source_angles(instrument, float(angles[-1])))
     measured = float(np.median(np.diff(angles)))
-    wanted = max(float(narrowest.min()), 0.02) / options.points_per_fwhm
+    wanted = width / options.points_per_fwhm
     factor = measured / wanted
     step = measured / math.ceil(factor - 1e-9) if factor > 1.0 else measured
     if factor < 0.5:
@@ -94,15 +110,17 @@ def build_model(
     options: NativeOptions,
     *,
     calibrate: bool = False,
+    width: float | None = None,
 ) -> Model:
-    """Prepare a plan on given angles.
+    """Prepare a plan on given angles, for lines of FWHM ``width`` (degree) or more.
 
     Raises
     ------
     FitError
         When a phase has no reflection in the range.
     """
-    grid, highest = choose_grid(angles, plan, options)
+    width = width or expected_width(angles, plan, calibrate=calibrate)
+    grid, highest = choose_grid(angles, plan, options, width)
     lines = tuple(
         prepare_phase(phase, plan.instrument, highest) for phase in plan.phases
     )

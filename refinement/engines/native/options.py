@@ -89,10 +89,12 @@ class NativeOptions:
     derivative_window: float = 8.0
     """Half-range of a line in FWHM for derivatives."""
     points_per_fwhm: float = 5.0
-    """Least number of internal grid points over the narrowest line."""
+    """Internal grid points over the narrowest line, as expected."""
+    least_points_per_fwhm: float = 3.5
+    """Points below which a fit is repeated on a finer grid."""
     axial_nodes: int = 6
     """Gauss nodes of the axial-divergence integral."""
-    tolerance: float = 0.01
+    tolerance: float = 0.02
     """Predicted decrease of chi-square, over GOF^2, at which a fit has converged."""
     max_steps: int = 40
     """Most accepted steps in one stage."""

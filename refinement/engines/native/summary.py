@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -29,8 +31,10 @@ _PRESENT = 3.0
 """Scale over esd from which a phase's bounds are worth a warning."""
 
 
-def summarize(fit: Fit, options: NativeOptions, *, engine: str) -> RefinementResult:
-    """Return the result of a fit."""
+def summarize(
+    fit: Fit, options: NativeOptions, *, engine: str, begun: float | None = None
+) -> RefinementResult:
+    """Return the result of a fit; ``begun`` is when it started, by perf_counter."""
     covariance = estimate_covariance(fit)
     plan = fit.prepared.model.plan
     bases = fit.prepared.model.columns[:-1]
@@ -52,6 +56,8 @@ def summarize(fit: Fit, options: NativeOptions, *, engine: str) -> RefinementRes
             ("background_variant",), systematics.area_variants, {"units": "1"}
         )
         coords["background_variant"] = list(systematics.area_labels)
+    if begun is not None:
+        variables["seconds"] = scalar("seconds", time.perf_counter() - begun)
     parameters = xr.Dataset(variables | _scalars(fit, covariance), coords=coords)
     return RefinementResult(
         engine=engine,
