@@ -177,9 +177,7 @@ class _JointFit:
         ):
             own = self.minimum.free[pick].copy()
             own[-_N_SHARED:] = False
-            minimum = replace(
-                self.minimum, found=part, free=own, total=part.chi_square
-            )
+            minimum = replace(self.minimum, found=part, free=own, total=part.chi_square)
             restraints = replace(
                 self.restraints,
                 center=self.restraints.center[pick],
@@ -243,9 +241,7 @@ def _fit_standards(
     joint = JointProblem(problems=[item.problem for item in prepared], picks=picks)
     merged = _merge(restraints)
     minimum = _minimize_stages(joint, _join(starts), flags, merged, options)
-    return _JointFit(
-        prepared=prepared, joint=joint, restraints=merged, minimum=minimum
-    )
+    return _JointFit(prepared=prepared, joint=joint, restraints=merged, minimum=minimum)
 
 
 def _join(vectors: Sequence[NDArray[np.generic]]) -> Floats:

@@ -68,7 +68,9 @@ class Stage:
 
 DEFAULT_STAGES = (
     Stage(name="positions", free=frozenset({"cell", "shift"})),
-    Stage(name="widths", free=frozenset({"cell", "shift", "size", "strain", "resolution"})),
+    Stage(
+        name="widths", free=frozenset({"cell", "shift", "size", "strain", "resolution"})
+    ),
     Stage(
         name="texture",
         free=frozenset(
@@ -129,6 +131,8 @@ class RefinementPlan:
     """Centres (degree) of film or holder humps: background, not amorphous area."""
     blank: xr.Dataset | None = field(default=None, compare=False)
     """Measured pattern of film or holder, fitted with one scale >= 0."""
+    film_thickness_um: float | None = None
+    """Thickness (micrometre) of a Kapton film over the sample, crossed twice."""
     shift: ShiftModel = "displacement"
     """Which line shift is refined."""
     refine_resolution: bool | None = None
@@ -150,6 +154,8 @@ class RefinementPlan:
             raise PlanError(f"phases: names must differ, got {names}")
         if self.background_terms < 1:
             raise PlanError("background_terms must be at least 1")
+        if self.film_thickness_um is not None and self.film_thickness_um < 0.0:
+            raise PlanError("film_thickness_um must not be negative")
         limits = self.two_theta_range
         if limits is not None and not limits[0] < limits[1]:
             raise PlanError(f"two_theta_range must ascend, got {limits}")

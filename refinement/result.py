@@ -122,15 +122,15 @@ class RefinementResult:
             status=status,
             reason=reason,
             parameters=bare,
-            curves=tree["curves"].to_dataset(inherit=False),
-            reflections=tree["reflections"].to_dataset(inherit=False),
+            curves=tree.children["curves"].to_dataset(inherit=False),
+            reflections=tree.children["reflections"].to_dataset(inherit=False),
             recipe=recipe,
         )
 
     @classmethod
-    def failure(cls, engine: str, reason: str, phases: tuple[str, ...]) -> (
-        RefinementResult
-    ):
+    def failure(
+        cls, engine: str, reason: str, phases: tuple[str, ...]
+    ) -> RefinementResult:
         """Return a result without numbers, for a pattern that could not be fitted."""
         return cls(
             engine=engine,

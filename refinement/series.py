@@ -67,7 +67,9 @@ def refine_series(
     """
     worker = get_engine(engine) if isinstance(engine, str) else engine
     names = list(patterns)
-    marks = _fingerprint(plan) + worker.name + _fingerprint(getattr(worker, "options", 0))
+    marks = (
+        _fingerprint(plan) + worker.name + _fingerprint(getattr(worker, "options", 0))
+    )
     keys = [result_key(patterns[name], marks) for name in names]
     known = {}
     if store is not None and resume:
@@ -158,7 +160,9 @@ def _versions() -> str:
 def _fingerprint(item: object) -> str:
     """Return a text that differs when anything in a plan or options differs."""
     if is_dataclass(item) and not isinstance(item, type):
-        parts = [f"{f.name}={_fingerprint(getattr(item, f.name))}" for f in fields(item)]
+        parts = [
+            f"{f.name}={_fingerprint(getattr(item, f.name))}" for f in fields(item)
+        ]
         return f"{type(item).__name__}({', '.join(parts)})"
     if isinstance(item, xr.Dataset):
         return result_key(item, "dataset")

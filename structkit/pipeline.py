@@ -41,7 +41,6 @@ from structkit.xrd.radiation import Radiation, monochromatic, tube
 _LOG = logging.getLogger(__name__)
 GENERIC_W = 0.004
 """Gaussian FWHM squared (degree^2) assumed of an instrument nobody described."""
-_STANDARD_START = {"u": 0.005, "v": -0.002, "w": 0.004, "x": 0.02, "y": 0.02}
 
 
 def run_refinement(
@@ -89,7 +88,10 @@ def run_refinement(
     plan = build_plan(series.xrd)
     tree, failures = load_series(series)
     order = _order(series, tree, failures)
-    patterns = {name: tree[name]["xrd"].to_dataset(inherit=False) for name in order}
+    patterns = {
+        name: tree.children[name].children["xrd"].to_dataset(inherit=False)
+        for name in order
+    }
     patterns = {name: found for name, found in patterns.items() if name not in failures}
     _check_wavelengths(patterns, plan)
     with _progress(2 * len(patterns)) as advance:
@@ -104,9 +106,7 @@ def run_refinement(
         )
     results = {
         name: refined.get(name)
-        or RefinementResult.failure(
-            engine_name, str(failures[name]), plan.phase_names
-        )
+        or RefinementResult.failure(engine_name, str(failures[name]), plan.phase_names)
         for name in _order(series, tree, failures, with_failures=True)
     }
     return _store(series, plan, results, patterns, output)
@@ -130,6 +130,7 @@ def build_plan(table: XrdTable) -> RefinementPlan:
         background_terms=table.background_terms,
         halo=table.halo,
         humps=table.humps,
+        film_thickness_um=table.film_thickness_um,
         blank=read_pattern(table.blank) if table.blank is not None else None,
         particle_size_um=table.particle_size_um,
         internal_standard=_internal_standard(table),
@@ -181,14 +182,15 @@ def _plain_instrument(table: InstrumentTable | None) -> Instrument:
         )
     if table.file is not None:
         return read_instrument(table.file)
-    start = _STANDARD_START if table.standard is not None else {"w": GENERIC_W}
-    return Instrument(
+    generic = Instrument(
         radiation=_radiation(table),
+        w=GENERIC_W,
         monochromator_two_theta=table.monochromator_two_theta,
-        axial_divergence=0.02 if table.standard is not None else 0.0,
         source="generic resolution",
-        **start,
     )
+    if table.standard is None:
+        return generic
+    return replace(generic, u=0.005, v=-0.002, x=0.02, y=0.02, axial_divergence=0.02)
 
 
 def _calibrate(
@@ -232,7 +234,7 @@ def _order(
         found.append((np.inf if position is None else position, number, sample.id))
     if not found and not failures:
         raise SeriesFileError(
-            f"{series.path}: no sample has an xrd file; add xrd = \"...\" to a [[sample]]"
+            f"{series.path}: no sample has an xrd file; add xrd to a [[sample]]"
         )
     return [name for _, _, name in sorted(found)]
 
@@ -325,9 +327,9 @@ def _write(
             if isinstance(value, (str, int, float))
         }
         found.attrs.update({**provenance, **found.attrs})
-        for part in ("", "curves", "reflections"):
-            node = found[part] if part else found
-            nodes[f"/{name}/{part}".rstrip("/")] = node.to_dataset(inherit=False)
+        nodes[f"/{name}"] = found.to_dataset(inherit=False)
+        for part, node in found.children.items():
+            nodes[f"/{name}/{part}"] = node.to_dataset(inherit=False)
     write_tree(xr.DataTree.from_dict(nodes), output / "refine.nc")
     write_table(phases_table(table), output / "tables" / "phases.csv")
     write_table(samples_table(table), output / "tables" / "samples.csv")
@@ -345,8 +347,9 @@ def _draw(
     from structkit.plot.style import write_figure
 
     write_figure(compose_series(table), folder / "series.png")
-    stacked = plot_stacked_series(patterns).figure
-    write_figure(stacked, folder / "patterns.png")
+    stacked = plot_stacked_series(patterns).get_figure(root=True)
+    if stacked is not None:
+        write_figure(stacked, folder / "patterns.png")
     for name, result in results.items():
         if result.status.has_values:
             figure = compose_refinement(result.to_datatree(), title=name)

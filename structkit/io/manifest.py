@@ -133,6 +133,8 @@ class XrdTable(_Table):
     """Centres of film or holder humps, degree."""
     particle_size_um: Positive | None = None
     """Particle diameter for the Brindley correction, micrometre."""
+    film_thickness_um: Positive | None = None
+    """Thickness of a Kapton film over the sample, micrometre."""
     blank: DataFile | None = None
     """Pattern of film or holder alone."""
     instrument: InstrumentTable | None = None

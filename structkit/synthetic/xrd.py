@@ -345,7 +345,7 @@ def _series_file(known: xr.Dataset, internal_standard: float) -> str:
         'name = "NaTaCl6 + Na2O, milled (synthetic)"\n'
         'axis = "milling_time"\n'
         "mixture = { NaTaCl6 = 1, Na2O = 1 }",
-        "[xrd]\nhumps = [20.0]",
+        '[xrd]\nblank = "film_blank.xy"\nfilm_thickness_um = 25.0',
         '[xrd.instrument]\nstandard = "LaB6.xy"\nstandard_phase = "LaB6"\n'
         'tube = "CuKa"',
     ]

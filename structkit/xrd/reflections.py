@@ -66,9 +66,9 @@ def _indices_within(cell: Cell, d_min: float) -> NDArray[np.int64]:
 
 
 def _encode(hkl: NDArray[np.int64]) -> NDArray[np.int64]:
-    shifted = hkl + _CODE_BASE // 2
-    code = (shifted[..., 0] * _CODE_BASE + shifted[..., 1]) * _CODE_BASE
-    return np.asarray(code + shifted[..., 2], dtype=np.int64)
+    weights = np.array([_CODE_BASE * _CODE_BASE, _CODE_BASE, 1], dtype=np.int64)
+    code: NDArray[np.int64] = (hkl + _CODE_BASE // 2) @ weights
+    return code
 
 
 def _is_absent(hkl: NDArray[np.int64], symmetry: _Symmetry) -> NDArray[np.bool_]:
@@ -192,8 +192,7 @@ def lorentz_polarization(
     theta = np.radians(two_theta) / 2.0
     polarization = 1.0 + polarization_ratio * np.cos(2.0 * theta) ** 2
     return np.asarray(
-        polarization
-        / ((1.0 + polarization_ratio) * np.sin(theta) ** 2 * np.cos(theta))
+        polarization / ((1.0 + polarization_ratio) * np.sin(theta) ** 2 * np.cos(theta))
     )
 
 

@@ -27,6 +27,8 @@ from refinement.plan import RefinementPlan
 from structkit.errors import FitError
 
 Floats = NDArray[np.float64]
+_SIZE_CHANGE = (-2.0, 1.0)
+"""Limits of the change of ln D that a weak phase takes over from strong ones."""
 _SMALL_SIZE = 150.0
 """Crystallite size (angstrom) of the second start."""
 
@@ -147,7 +149,9 @@ class Chain:
             report("second pass", position)
         return found
 
-    def _first_pass(self, pattern: xr.Dataset, previous: Link | None) -> Link | FitError:
+    def _first_pass(
+        self, pattern: xr.Dataset, previous: Link | None
+    ) -> Link | FitError:
         try:
             prepared = prepare(pattern, self.plan, self.options, model=self._model)
         except FitError as error:
@@ -211,7 +215,12 @@ class Chain:
     def _second_pass(
         self, found: list[Link | FitError], position: int
     ) -> Link | FitError:
-        """Hold the weak phases of a pattern to where they were strong."""
+        """Hold the weak phases of a pattern to where they were strong.
+
+        Their crystallites are taken to have shrunk since then as those of the phases
+        that are strong in both patterns have.
+        A phase that is strong nowhere is held to the plan's own start.
+        """
         link = found[position]
         if isinstance(link, FitError) or link.fit is None:
             return link
@@ -219,22 +228,35 @@ class Chain:
         donors = {
             int(p): _nearest_strong(found, position, int(p), self.options) for p in weak
         }
-        if not any(donor is not None for donor in donors.values()):
+        if not donors:
             return link
-        fit = self._restrained(link.fit, donors)
-        names = [self.plan.phases[p].name for p, d in donors.items() if d is not None]
+        fit = self._restrained(link, link.fit, donors)
+        names = [self.plan.phases[p].name for p in donors]
         return make_link(with_note(fit, f"widths held for {', '.join(names)}"))
 
-    def _restrained(self, fit: Fit, donors: dict[int, Link | None]) -> Fit:
+    def _size_change(self, link: Link, donor: Link) -> float:
+        """Return by how much ln D has changed in phases that are clear in both."""
+        clear = link.significance >= self.options.weak_phase / 3.0
+        both = np.nonzero(clear & donor.strong(self.options))[0]
+        if both.size == 0 or link.fit is None:
+            return 0.0
+        layout = link.fit.prepared.model.layout
+        places = [layout.index(int(phase), "ln_size") for phase in both]
+        change = float(np.median(link.values[places] - donor.values[places]))
+        return float(np.clip(change, *_SIZE_CHANGE))
+
+    def _restrained(self, link: Link, fit: Fit, donors: dict[int, Link | None]) -> Fit:
         layout, options = fit.prepared.model.layout, self.options
         restraints = fit.restraints
         center, sigma = restraints.center.copy(), restraints.sigma.copy()
         start = fit.minimum.found.values.copy()
         for phase, donor in donors.items():
-            if donor is None:
-                continue
             for i in np.nonzero(layout.phase == phase)[0]:
-                center[i] = start[i] = donor.values[i]
+                if donor is not None:
+                    center[i] = donor.values[i]
+                    if layout.kinds[i] == "ln_size":
+                        center[i] += self._size_change(link, donor)
+                start[i] = center[i]
                 sigma[i] = options.priors[layout.kinds[i]].sigma_second
         held = replace(restraints, center=center, sigma=sigma)
         second = run_stages(

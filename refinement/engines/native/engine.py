@@ -124,7 +124,9 @@ class NativeEngine:
         begun = time.perf_counter()
         done = dict(known or {})
         fixed = {
-            i: _link_of(result) for i, result in done.items() if result.status.has_values
+            i: _link_of(result)
+            for i, result in done.items()
+            if result.status.has_values
         }
         chain = Chain(plan, self.options, self._model)
         links = chain.run(patterns, known=fixed, progress=progress)

@@ -117,7 +117,7 @@ def prepare(
         observed=intensity * root_weight,
         background=columns.values * root_weight,
         background_free=columns.free,
-        cost=columns.select(HALO) * options.halo_threshold,
+        cost=np.where(columns.select(HALO), options.halo_threshold, 0.0),
     )
     return Prepared(
         problem=problem,

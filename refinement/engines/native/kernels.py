@@ -278,9 +278,7 @@ def apply_segments(
 
 
 @njit(cache=True)
-def _solve_passive(
-    normal: Floats, right: Floats, passive: NDArray[np.bool_]
-) -> Floats:
+def _solve_passive(normal: Floats, right: Floats, passive: NDArray[np.bool_]) -> Floats:
     chosen = np.nonzero(passive)[0]
     n = chosen.shape[0]
     small = np.empty((n, n))

@@ -48,7 +48,8 @@ class StrainBasis:
 
     def cell(self, strains: Floats) -> Cell:
         """Return the cell at ``strains`` (units of 1e-3)."""
-        return Cell.from_metric(np.linalg.inv(self.metric(strains)))
+        direct = np.asarray(np.linalg.inv(self.metric(strains)), dtype=float)
+        return Cell.from_metric(direct)
 
     def volume(self, strains: Floats) -> float:
         """Return the cell volume at ``strains`` in cubic angstrom."""
@@ -61,7 +62,7 @@ def strain_basis(structure: CrystalStructure) -> StrainBasis:
     Triclinic cells have 6, monoclinic 4, orthorhombic 3, tetragonal, hexagonal and
     trigonal 2, cubic 1; each strain has the size of a relative length change.
     """
-    metric = np.linalg.inv(structure.cell.metric)
+    metric = np.asarray(np.linalg.inv(structure.cell.metric), dtype=float)
     cartesian = np.linalg.cholesky(metric).T
     inverse = np.linalg.inv(cartesian)
     unique = {

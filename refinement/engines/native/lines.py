@@ -13,6 +13,7 @@ from refinement.engines.native.lattice import STRAIN_UNIT, StrainBasis, strain_b
 from refinement.engines.native.layout import Layout
 from refinement.plan import Phase, RefinementPlan, TextureModel
 from structkit.structures.crystal import CrystalStructure
+from structkit.xrd.background import Film, film_transmission
 from structkit.xrd.instrument import Instrument
 from structkit.xrd.reflections import (
     list_reflections,
@@ -171,6 +172,10 @@ def line_state(
     drift = lines.strength_slope * np.log(squared / lines.squared)
     strength = lines.strength * np.maximum(1.0 + drift, 0.0)
     areas = strength * lorentz * texture / volume
+    if plan.film_thickness_um:
+        areas = areas * film_transmission(
+            2.0 * _DEGREE * theta, Film(thickness=plan.film_thickness_um)
+        )
     if b_overall != 0.0:
         areas = areas * np.exp(-0.5 * b_overall * squared)
     shift = values[layout.names.index("shift")]

@@ -30,7 +30,7 @@ class Grid:
 
     def angles(self) -> Floats:
         """Return the grid's angles in degree."""
-        return self.first + self.step * np.arange(self.size)
+        return np.asarray(self.first + self.step * np.arange(self.size), dtype=float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,9 +48,7 @@ def _default_priors() -> dict[str, Prior]:
             high=math.log(6e-3),
         ),
         "shift": Prior(start=0.0, sigma=0.06, sigma_second=0.06, low=-0.5, high=0.5),
-        "w_extra": Prior(
-            start=0.0, sigma=0.02, sigma_second=0.01, low=0.0, high=0.15
-        ),
+        "w_extra": Prior(start=0.0, sigma=0.02, sigma_second=0.01, low=0.0, high=0.15),
         "ln_march": Prior(start=0.0, sigma=0.3, sigma_second=0.3, low=-1.2, high=1.2),
         "b_overall": Prior(start=0.0, sigma=0.3, sigma_second=0.3, low=-1.0, high=3.0),
     }
@@ -73,9 +71,9 @@ class NativeOptions:
     held, as U, V, W with a negative variance have no meaning."""
     prior_scale_cap: float = 25.0
     """Cap of the GOF^2 by which priors are scaled."""
-    halo_fwhm: float = 6.0
+    halo_fwhm: float = 4.5
     """FWHM of each Gaussian of the halo bank, degree."""
-    halo_spacing: float = 3.0
+    halo_spacing: float = 2.25
     """Spacing of the halo bank, degree."""
     halo_q_max: float = 4.1
     """Q (1/angstrom) beyond which a glass scatters smoothly: the bank ends there."""

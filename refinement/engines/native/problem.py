@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -171,7 +172,7 @@ class Problem:
         self.gof_square = gof_square
         sigma = self.model.options.harmonics_ridge
         columns = self.model.columns
-        for first, last in zip(columns[:-1], columns[1:], strict=True):
+        for first, last in itertools.pairwise(columns):
             if last - first > 1:
                 scale = max(float(amounts[first]), 1e-12)
                 self.ridge[first + 1 : last] = gof_square / (sigma * scale) ** 2

@@ -8,7 +8,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from refinement.engines.native.background import BLANK, CHEBYSHEV, HALO, HUMP
+from refinement.engines.native.background import (
+    BLANK,
+    CHEBYSHEV,
+    HALO,
+    HUMP,
+    division_terms,
+    split_smooth,
+)
 from refinement.engines.native.covariance import (
     ONE_SIDED_95,
     Covariance,
@@ -133,7 +140,9 @@ def _shapes(fit: Fit, covariance: Covariance) -> dict[str, Floats]:
 def _cells(fit: Fit, covariance: Covariance) -> dict[str, Floats]:
     model = fit.prepared.model
     n = len(model.lines)
-    found = {f"cell_{key}{end}": np.empty(n) for key in CELL_KEYS for end in ("", "_std")}
+    found = {
+        f"cell_{key}{end}": np.empty(n) for key in CELL_KEYS for end in ("", "_std")
+    }
     for p, (lines, part) in enumerate(
         zip(model.lines, model.layout.strain_slices, strict=True)
     ):
@@ -203,8 +212,9 @@ def _curves(fit: Fit) -> xr.Dataset:
     model = prepared.model
     n = model.n_columns
     columns, amounts = prepared.columns, found.amounts[n:]
-    background = amounts * columns.select(CHEBYSHEV, HUMP, BLANK)
-    halo = amounts * columns.select(HALO)
+    background, halo = split_smooth(
+        columns, amounts, model.angles, terms=division_terms(columns)
+    )
     weighted = found.amounts[:n, None] * found.columns
     component = np.add.reduceat(weighted, model.columns[:-1], axis=0) * prepared.std
     units = {"units": prepared.intensity_units}
@@ -218,8 +228,8 @@ def _curves(fit: Fit) -> xr.Dataset:
                 prepared.intensity - found.residual * prepared.std,
                 units,
             ),
-            "background": (points, background @ columns.values, units),
-            "halo": (points, halo @ columns.values, units),
+            "background": (points, background, units),
+            "halo": (points, halo, units),
             "component": ((PHASE, TWO_THETA), component, units),
         },
         coords={
@@ -240,7 +250,9 @@ def _reflections(fit: Fit) -> xr.Dataset:
         {
             "two_theta_hkl": (
                 dims,
-                np.concatenate([s.centers[k] for s, k in zip(states, kept, strict=True)]),
+                np.concatenate(
+                    [s.centers[k] for s, k in zip(states, kept, strict=True)]
+                ),
                 {"units": "degree"},
             ),
             "phase_index": (

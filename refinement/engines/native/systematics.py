@@ -11,6 +11,8 @@ from refinement.engines.native.background import (
     HALO,
     BackgroundColumns,
     background_columns,
+    division_terms,
+    split_smooth,
 )
 from refinement.engines.native.fit import Fit
 from refinement.engines.native.model import Model
@@ -143,15 +145,24 @@ def estimate_systematics(
     plan = model.plan
     bases = model.columns[:-1]
     changes = []
-    areas = [_area_share(fit, fit.prepared.columns, fit.minimum.found.amounts)]
+    columns, amounts = fit.prepared.columns, fit.minimum.found.amounts
+    own = division_terms(columns)
+    areas = [_area_share(fit, columns, amounts, own)]
     labels = ["as fitted"]
+    for label, terms in (
+        ("one background term fewer", own - 1),
+        ("the whole polynomial as background", plan.background_terms),
+    ):
+        areas.append(_area_share(fit, columns, amounts, terms))
+        labels.append(label)
     for label, terms, offset in _VARIANTS:
         if plan.background_terms + terms < 2 or (offset and not plan.halo):
             continue
         columns, amounts = _solve_with(fit, options, terms, offset)
         changes.append(_share(plan, amounts[bases], None) - share)
-        areas.append(_area_share(fit, columns, amounts))
-        labels.append(label)
+        if offset:
+            areas.append(_area_share(fit, columns, amounts, own))
+            labels.append(label)
     background = np.max(np.abs(changes), axis=0)
     by_b = np.zeros(len(plan.phases))
     for number in range(len(plan.phases)):
@@ -178,16 +189,17 @@ def _particle_part(plan: RefinementPlan, scales: Floats) -> Floats:
     return np.abs(high - low) / 2.0
 
 
-def _area_share(fit: Fit, columns: BackgroundColumns, amounts: Floats) -> float:
+def _area_share(
+    fit: Fit, columns: BackgroundColumns, amounts: Floats, terms: int
+) -> float:
     """Return the reflections' share of the area of reflections and halo."""
-    chosen = columns.select(HALO)
-    if not chosen.any():
+    if not columns.select(HALO).any():
         return float("nan")
     problem = fit.prepared.problem
     n = problem.model.n_columns
     width = np.gradient(problem.model.angles)
     crystalline = (amounts[:n] @ fit.minimum.found.columns) * fit.prepared.std
-    halo = (amounts[n:] * chosen) @ columns.values
+    _, halo = split_smooth(columns, amounts[n:], problem.model.angles, terms=terms)
     areas = float(crystalline @ width), float(halo @ width)
     return areas[0] / max(sum(areas), 1e-300)
 
@@ -209,7 +221,7 @@ def _solve_with(
         observed=problem.observed,
         background=columns.values * problem.root_weight,
         background_free=columns.free,
-        cost=columns.select(HALO) * options.halo_threshold,
+        cost=np.where(columns.select(HALO), options.halo_threshold, 0.0),
         gof_square=problem.gof_square,
     )
     other.ridge = problem.ridge
