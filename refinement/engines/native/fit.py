@@ -216,12 +216,11 @@ def run_stages(
     problem = prepared.problem
     values = start
     minimum: Minimum | None = None
-    done: Flags | None = None
-    for stage in stages:
-        free = stage_flags(model.layout, model.plan, stage)
-        if done is not None and np.array_equal(free, done):
-            continue
-        last = stage is stages[-1]
+    flags = [stage_flags(model.layout, model.plan, stage) for stage in stages]
+    # A stage that frees nothing new would repeat the one before it.
+    steps = [free for k, free in enumerate(flags) if not _repeats(flags, k)]
+    for number, free in enumerate(steps, start=1):
+        last = number == len(steps)
         minimum = minimize(
             problem,
             values,
@@ -231,7 +230,6 @@ def run_stages(
             max_steps=options.max_steps,
             chord=chord,
         )
-        done = free
         values = minimum.found.values
         freedom = max(problem.n_points - int(free.sum()) - 20, 1)
         gof_square = problem.misfit(minimum.found) / freedom
@@ -242,6 +240,11 @@ def run_stages(
     minimum.found = problem.evaluate(values)
     minimum.total = minimum.found.chi_square + restraints.penalty(values)
     return Fit(prepared=prepared, minimum=minimum, restraints=restraints)
+
+
+def _repeats(flags: list[Flags], number: int) -> bool:
+    """Return whether a stage frees the same parameters as the one before it."""
+    return number > 0 and bool(np.array_equal(flags[number], flags[number - 1]))
 
 
 def with_note(fit: Fit, note: str) -> Fit:
