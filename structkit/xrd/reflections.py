@@ -62,13 +62,12 @@ def _indices_within(cell: Cell, d_min: float) -> NDArray[np.int64]:
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     squared = np.einsum("ni,ij,nj->n", grid, metric, grid)
     keep = (squared > 0.0) & (squared <= 1.0 / d_min**2)
-    return grid[keep]
+    return np.asarray(grid[keep], dtype=np.int64)
 
 
 def _encode(hkl: NDArray[np.int64]) -> NDArray[np.int64]:
-    weights = np.array([_CODE_BASE * _CODE_BASE, _CODE_BASE, 1], dtype=np.int64)
-    code: NDArray[np.int64] = (hkl + _CODE_BASE // 2) @ weights
-    return code
+    h, k, l = (hkl[..., axis] + _CODE_BASE // 2 for axis in range(3))  # noqa: E741
+    return np.asarray((h * _CODE_BASE + k) * _CODE_BASE + l, dtype=np.int64)
 
 
 def _is_absent(hkl: NDArray[np.int64], symmetry: _Symmetry) -> NDArray[np.bool_]:

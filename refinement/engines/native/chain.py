@@ -108,6 +108,12 @@ class Chain:
     options: NativeOptions
     _model: Model | None = None
 
+    @property
+    def _standard(self) -> str | None:
+        """Return the phase that was weighed in after milling, if there is one."""
+        standard = self.plan.internal_standard
+        return None if standard is None else standard.phase
+
     def run(
         self,
         patterns: Sequence[xr.Dataset],
@@ -226,7 +232,7 @@ class Chain:
             return link
         weak = np.nonzero(~link.strong(self.options))[0]
         donors = {
-            int(p): _nearest_strong(found, position, int(p), self.options) for p in weak
+            int(p): _donor(found, position, int(p), self.options) for p in weak
         }
         if not donors:
             return link
@@ -236,8 +242,10 @@ class Chain:
 
     def _size_change(self, link: Link, donor: Link) -> float:
         """Return by how much ln D has changed in phases that are clear in both."""
-        clear = link.significance >= self.options.weak_phase / 3.0
-        both = np.nonzero(clear & donor.strong(self.options))[0]
+        clear = link.significance >= self.options.clear_phase
+        milled = np.array([name != self._standard for name in self.plan.phase_names])
+        known = donor.significance >= self.options.clear_phase
+        both = np.nonzero(clear & known & milled)[0]
         if both.size == 0 or link.fit is None:
             return 0.0
         layout = link.fit.prepared.model.layout
@@ -265,13 +273,22 @@ class Chain:
         return replace(second, notes=fit.notes)
 
 
-def _nearest_strong(
+def _donor(
     found: list[Link | FitError], position: int, phase: int, options: NativeOptions
 ) -> Link | None:
-    """Return the nearest link in which ``phase`` is strong."""
+    """Return the nearest link that can lend ``phase`` its parameters.
+
+    A phase that is clear where it is needed borrows only from where it is strong; one
+    that is not even clear borrows from where it is.
+    """
+    own = found[position]
+    clear = isinstance(own, Link) and own.significance[phase] >= options.clear_phase
+    needed = options.weak_phase if clear else options.clear_phase
     order = sorted(range(len(found)), key=lambda i: (abs(i - position), i))
     for i in order:
         link = found[i]
-        if i != position and isinstance(link, Link) and link.strong(options)[phase]:
+        if i == position or not isinstance(link, Link):
+            continue
+        if link.significance[phase] >= needed:
             return link
     return None

@@ -37,8 +37,9 @@ def estimate_covariance(fit: Fit) -> Covariance:
 
     Notes
     -----
-    Scales of phases at zero are kept among the columns, so a vanished phase has a
-    standard uncertainty and an upper limit, not zero. The detection limit is
+    Columns at zero, phases and halo alike, are kept among the parameters: a vanished
+    phase has a standard uncertainty and an upper limit, and what the halo could have
+    taken from a broad phase is part of that phase's uncertainty. The detection limit is
     ``2.71 + 3.29 sigma_0`` (counts) of the scale in a pattern without the phase,
     every other scale and the background free, inflated by GOF.
 
@@ -52,8 +53,7 @@ def estimate_covariance(fit: Fit) -> Covariance:
     free = np.nonzero(minimum.free)[0]
     jacobian = problem.jacobian(found, minimum.free)
     bases = model.columns[:-1]
-    passive = found.passive.copy()
-    passive[bases] = True
+    passive = np.ones_like(found.passive)
     reduced, inverse, transfer = reduced_normal(
         problem, found, jacobian, passive=passive
     )

@@ -98,6 +98,8 @@ class NativeOptions:
     """Most accepted steps in one stage."""
     weak_phase: float = 25.0
     """Scale over esd below which a phase's parameters are not handed on."""
+    clear_phase: float = 8.0
+    """Scale over esd from which a phase's size can be told at all."""
     harmonics_ridge: float = 0.3
     """1 sigma of a harmonic texture coefficient."""
     gof_alarm: float = 1.1
