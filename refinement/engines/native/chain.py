@@ -231,9 +231,7 @@ class Chain:
         if isinstance(link, FitError) or link.fit is None:
             return link
         weak = np.nonzero(~link.strong(self.options))[0]
-        donors = {
-            int(p): _donor(found, position, int(p), self.options) for p in weak
-        }
+        donors = {int(p): _donor(found, position, int(p), self.options) for p in weak}
         if not donors:
             return link
         fit = self._restrained(link, link.fit, donors)

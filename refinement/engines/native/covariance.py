@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refinement.engines.native.fit import Fit
-from refinement.engines.native.problem import reduced_normal
+from refinement.engines.native.problem import Linearized, reduced_normal
 
 Floats = NDArray[np.float64]
 ONE_SIDED_95 = 1.645
@@ -51,7 +51,12 @@ def estimate_covariance(fit: Fit) -> Covariance:
     model = problem.model
     found = minimum.found
     free = np.nonzero(minimum.free)[0]
-    jacobian = problem.jacobian(found, minimum.free)
+    linear = minimum.linear
+    jacobian = (
+        linear.jacobian
+        if isinstance(linear, Linearized)
+        else problem.jacobian(found, minimum.free)
+    )
     bases = model.columns[:-1]
     passive = np.ones_like(found.passive)
     reduced, inverse, transfer = reduced_normal(

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from refinement.engines.native.background import (
     HALO,
     BackgroundColumns,
-    background_columns,
 )
 from refinement.engines.native.layout import INSTRUMENT_KINDS, Layout, start_values
-from refinement.engines.native.model import Model, build_model
+from refinement.engines.native.model import Model, build_model, model_background
 from refinement.engines.native.options import NativeOptions
 from refinement.engines.native.problem import Problem
 from refinement.engines.native.solve import Minimum, Restraints, minimize
@@ -109,7 +108,7 @@ def prepare(
     std = intensity_std(pattern)[keep]
     if model is None or not _fits(model, angles, plan, options):
         model = build_model(angles, plan, options, calibrate=calibrate)
-    columns = background_columns(angles, plan, options)
+    columns = model_background(model)
     root_weight = 1.0 / std
     problem = Problem(
         model=model,

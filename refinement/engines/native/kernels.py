@@ -65,21 +65,17 @@ def draw_lines(
     gaussian: Floats,
     lorentzian: Floats,
     amplitudes: Floats,
-    column: Ints,
-    n_amplitudes: Ints,
     window: float,
     out: Floats,
 ) -> None:
-    """Add every line to its columns.
+    """Add every line to all columns.
 
     Parameters
     ----------
     centers, gaussian, lorentzian : ndarray, shape (n_lines,)
         Position, Gaussian and Lorentzian FWHM in grid steps.
-    amplitudes : ndarray, shape (n_lines, n_max)
-        Area of the line in each of its columns.
-    column, n_amplitudes : ndarray, shape (n_lines,)
-        First column of the line, and how many.
+    amplitudes : ndarray, shape (n_lines, n_columns)
+        Area of the line in each column.
     window : float
         Half-range in FWHM.
     out : ndarray, shape (n_columns, n_grid)
@@ -124,9 +120,9 @@ def draw_lines(
                 buffer[i] += value
                 value *= factor
                 factor *= bend
-        for k in range(n_amplitudes[line]):
+        for k in range(out.shape[0]):
             area = amplitudes[line, k]
-            target = out[column[line] + k]
+            target = out[k]
             for i in range(count):
                 target[first + i] += area * buffer[i]
 

@@ -8,6 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from refinement.engines.native.background import (
+    BackgroundColumns,
+    background_columns,
+)
 from refinement.engines.native.kernels import (
     apply_segments,
     draw_derivatives,
@@ -50,6 +54,8 @@ class Model:
     """Instrument matrix."""
     lines: tuple[PhaseLines, ...]
     layout: Layout
+    backgrounds: dict[tuple[int, float], BackgroundColumns]
+    """Background columns made so far, by terms added and offset of the halo bank."""
     columns: NDArray[np.int64]
     """First crystalline column of each phase; one more at the end."""
 
@@ -147,6 +153,7 @@ def build_model(
         layout=build_layout(
             plan, [found.basis.size for found in lines], instrument=calibrate
         ),
+        backgrounds={},
         columns=np.cumsum([0, *counts]).astype(np.int64),
     )
 
@@ -155,23 +162,49 @@ def draw_columns(
     model: Model, states: list[LineState], *, window: float, broaden: float = 0.0
 ) -> Floats:
     """Draw every crystalline column on the grid, shape (n_columns, n_grid)."""
-    out = np.zeros((model.n_columns, model.grid.size))
-    for number, state in enumerate(states):
-        harmonics = model.lines[number].harmonics
-        amplitudes = np.empty((state.areas.size, 1 + harmonics.shape[0]))
-        amplitudes[:, 0] = state.areas / model.grid.step
-        amplitudes[:, 1:] = (harmonics * state.areas / model.grid.step).T
-        draw_lines(
-            (state.centers - model.grid.first) / model.grid.step,
-            np.hypot(state.gaussian, broaden) / model.grid.step,
-            state.lorentzian / model.grid.step,
-            amplitudes,
-            np.full(state.areas.size, model.columns[number]),
-            np.full(state.areas.size, amplitudes.shape[1]),
-            window,
-            out,
-        )
+    return np.concatenate(
+        [
+            draw_phase(model, number, state, window=window, broaden=broaden)
+            for number, state in enumerate(states)
+        ]
+    )
+
+
+def draw_phase(
+    model: Model, number: int, state: LineState, *, window: float, broaden: float = 0.0
+) -> Floats:
+    """Draw the columns of one phase on the grid, shape (1 + n_harmonics, n_grid)."""
+    harmonics = model.lines[number].harmonics
+    n_lines, n_own = state.areas.size, 1 + harmonics.shape[0]
+    amplitudes = np.empty((n_lines, n_own))
+    amplitudes[:, 0] = state.areas / model.grid.step
+    amplitudes[:, 1:] = (harmonics * state.areas / model.grid.step).T
+    out = np.zeros((n_own, model.grid.size))
+    draw_lines(
+        (state.centers - model.grid.first) / model.grid.step,
+        np.hypot(state.gaussian, broaden) / model.grid.step,
+        state.lorentzian / model.grid.step,
+        amplitudes,
+        window,
+        out,
+    )
     return out
+
+
+def model_background(
+    model: Model, *, extra_terms: int = 0, halo_offset: float = 0.0
+) -> BackgroundColumns:
+    """Return background columns of a model, made once for each choice."""
+    key = (extra_terms, halo_offset)
+    if key not in model.backgrounds:
+        model.backgrounds[key] = background_columns(
+            model.angles,
+            model.plan,
+            model.options,
+            extra_terms=extra_terms,
+            halo_offset=halo_offset,
+        )
+    return model.backgrounds[key]
 
 
 def rebuild_operator(model: Model, axial_divergence: float) -> SegmentOperator:

@@ -45,6 +45,8 @@ class Minimum:
     steps: int
     jacobians: int
     free: Flags
+    linear: Any = None
+    """The problem made linear at the minimum, where the fit converged."""
 
 
 class Point(Protocol):
@@ -152,6 +154,7 @@ def minimize(
                     steps=steps,
                     jacobians=jacobians,
                     free=free,
+                    linear=linear,
                 )
             linear = None
             continue

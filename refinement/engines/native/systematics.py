@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +11,21 @@ from numpy.typing import NDArray
 from refinement.engines.native.background import (
     HALO,
     BackgroundColumns,
-    background_columns,
     division_terms,
     split_smooth,
 )
 from refinement.engines.native.fit import Fit
-from refinement.engines.native.model import Model
+from refinement.engines.native.lines import line_state
+from refinement.engines.native.model import (
+    Model,
+    apply_instrument,
+    draw_phase,
+    model_background,
+)
 from refinement.engines.native.options import NativeOptions
 from refinement.engines.native.problem import Problem
 from refinement.plan import RefinementPlan
+from structkit.structures.crystal import CrystalStructure
 from structkit.xrd.absorption import brindley_factor
 from structkit.xrd.scattering import linear_absorption
 
@@ -65,6 +72,24 @@ class Systematics:
         )
 
 
+def _absorption_and_density(plan: RefinementPlan) -> tuple[Floats, Floats]:
+    """Return the linear absorption (1/cm) and density (g/cm3) of each phase."""
+    wavelength = plan.instrument.radiation.wavelength
+    structures = tuple(phase.structure for phase in plan.phases)
+    return _facts_of(structures, wavelength)
+
+
+@lru_cache(maxsize=16)
+def _facts_of(
+    structures: tuple[CrystalStructure, ...], wavelength: float
+) -> tuple[Floats, Floats]:
+    absorption = [
+        linear_absorption(one.atom_counts, one.cell.volume, wavelength)
+        for one in structures
+    ]
+    return np.array(absorption), np.array([one.density for one in structures])
+
+
 def absorption_factors(
     plan: RefinementPlan, volume_shares: Floats, *, diameter_um: float | None = None
 ) -> Floats:
@@ -79,15 +104,7 @@ def absorption_factors(
     diameter_um : float, optional
         One diameter (micrometre) in place of the plan's.
     """
-    wavelength = plan.instrument.radiation.wavelength
-    absorption = np.array(
-        [
-            linear_absorption(
-                phase.structure.atom_counts, phase.structure.cell.volume, wavelength
-            )
-            for phase in plan.phases
-        ]
-    )
+    absorption, _ = _absorption_and_density(plan)
     mean = float(volume_shares @ absorption)
     factors = np.ones(len(plan.phases))
     for number, phase in enumerate(plan.phases):
@@ -104,7 +121,7 @@ def corrected_scales(
     plan: RefinementPlan, scales: Floats, *, diameter_um: float | None = None
 ) -> tuple[Floats, Floats]:
     """Return scales over tau, and tau itself (volume shares iterated)."""
-    densities = np.array([phase.structure.density for phase in plan.phases])
+    _, densities = _absorption_and_density(plan)
     factors = np.ones(scales.size)
     for _ in range(3):
         volume = np.maximum(scales / factors, 0.0) / densities
@@ -208,13 +225,7 @@ def _solve_with(
     fit: Fit, options: NativeOptions, terms: int, offset: float
 ) -> tuple[BackgroundColumns, Floats]:
     problem = fit.prepared.problem
-    columns = background_columns(
-        problem.model.angles,
-        problem.model.plan,
-        options,
-        extra_terms=terms,
-        halo_offset=offset,
-    )
+    columns = model_background(problem.model, extra_terms=terms, halo_offset=offset)
     other = Problem(
         model=problem.model,
         root_weight=problem.root_weight,
@@ -231,4 +242,11 @@ def _solve_with(
 def _solve_with_b(fit: Fit, model: Model, number: int) -> Floats:
     values = fit.minimum.found.values.copy()
     values[model.layout.index(number, "b_overall")] += B_STEP
-    return fit.prepared.problem.evaluate(values).amounts
+    problem = fit.prepared.problem
+    state = line_state(model.lines[number], number, values, model.layout, model.plan)
+    padded = draw_phase(model, number, state, window=model.options.value_window)
+    columns = fit.minimum.found.columns.copy()
+    columns[model.columns[number] : model.columns[number + 1]] = apply_instrument(
+        model.operator, padded, problem.root_weight
+    )
+    return problem.solve(columns)[0]
