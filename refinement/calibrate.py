@@ -184,6 +184,7 @@ class _JointFit:
                 sigma=self.restraints.sigma[pick],
                 low=self.restraints.low[pick],
                 high=self.restraints.high[pick],
+                growth=self.restraints.growth[pick],
             )
             fits.append(Fit(prepared=item, minimum=minimum, restraints=restraints))
         return fits
@@ -256,6 +257,7 @@ def _merge(restraints: list[Restraints]) -> Restraints:
         sigma=_join([item.sigma for item in restraints]),
         low=_join([item.low for item in restraints]),
         high=_join([item.high for item in restraints]),
+        growth=_join([item.growth for item in restraints]),
     )
 
 

@@ -41,6 +41,8 @@ class Link:
     """Nonlinear parameters."""
     significance: Floats
     """Scale over esd of each phase."""
+    scale: float = 1.0
+    """GOF^2 by which its priors were scaled."""
     fit: Fit | None = None
     """The fit itself; None where it was made in an earlier run."""
 
@@ -68,8 +70,13 @@ def fit_cold(prepared: Prepared, options: NativeOptions) -> Fit:
     return with_note(fit, note) if note else fit
 
 
-def fit_warm(prepared: Prepared, start: Floats, options: NativeOptions) -> Fit:
-    """Fit one pattern from a neighbour's parameters, all of them free at once."""
+def fit_warm(
+    prepared: Prepared, start: Floats, options: NativeOptions, *, scale: float = 1.0
+) -> Fit:
+    """Fit one pattern from a neighbour's parameters, all of them free at once.
+
+    ``scale`` is the neighbour's GOF^2, by which priors and tolerance are scaled.
+    """
     model = prepared.model
     plan = model.plan
     uncertain = bool(uncertain_phases(plan))
@@ -80,7 +87,8 @@ def fit_warm(prepared: Prepared, start: Floats, options: NativeOptions) -> Fit:
             part = model.layout.strain_slices[number]
             center[part] = start[part]
     restraints = make_restraints(model.layout, plan, options, center=center)
-    fit = run_stages(prepared, start, restraints, plan.stages[-1:], options, chord=True)
+    restraints.scale = scale
+    fit = run_stages(prepared, start, restraints, plan.stages[-1:], options)
     return on_finer_grid(fit, options)
 
 
@@ -97,7 +105,12 @@ def hand_on(
 def make_link(fit: Fit) -> Link:
     """Return a fit with the significance of its phases."""
     values = np.asarray(fit.minimum.found.values)
-    return Link(values=values, significance=scale_significance(fit), fit=fit)
+    return Link(
+        values=values,
+        significance=scale_significance(fit),
+        scale=fit.restraints.scale,
+        fit=fit,
+    )
 
 
 @dataclass(slots=True)
@@ -168,7 +181,7 @@ class Chain:
             layout = prepared.model.layout
             cold = start_values(layout, self.plan, self.options)
             start = hand_on(previous, cold, layout, self.options)
-            fit = fit_warm(prepared, start, self.options)
+            fit = fit_warm(prepared, start, self.options, scale=previous.scale)
         self._model = fit.prepared.model
         return make_link(fit)
 
@@ -215,7 +228,8 @@ class Chain:
             other = found[near] if 0 <= near < len(found) else None
             if isinstance(other, Link):
                 start = hand_on(other, cold, model.layout, options)
-                tries.append(("neighbour's start", fit_warm(prepared, start, options)))
+                again = fit_warm(prepared, start, options, scale=other.scale)
+                tries.append(("neighbour's start", again))
         return tries
 
     def _second_pass(
@@ -265,9 +279,7 @@ class Chain:
                 start[i] = center[i]
                 sigma[i] = options.priors[layout.kinds[i]].sigma_second
         held = replace(restraints, center=center, sigma=sigma)
-        second = run_stages(
-            fit.prepared, start, held, self.plan.stages[-1:], options, chord=True
-        )
+        second = run_stages(fit.prepared, start, held, self.plan.stages[-1:], options)
         return replace(second, notes=fit.notes)
 
 

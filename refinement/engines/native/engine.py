@@ -60,7 +60,8 @@ class NativeEngine:
         )
         for i, name in enumerate(layout.names):
             values[i] = known.get(name, values[i])
-        fit = fit_warm(prepared, np.asarray(values), self.options)
+        scale = float(start.recipe.get("prior_scale", "1"))
+        fit = fit_warm(prepared, np.asarray(values), self.options, scale=scale)
         self._model = fit.prepared.model
         return fit
 
@@ -156,4 +157,5 @@ def _link_of(result: RefinementResult) -> Link:
     return Link(
         values=parameters["values"].to_numpy(),
         significance=scale / parameters["scale_std"].to_numpy(),
+        scale=float(result.recipe.get("prior_scale", "1")),
     )

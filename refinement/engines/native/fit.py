@@ -24,8 +24,9 @@ from structkit.uncertainty import intensity_std
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+_GROWTH = {"ln_size": -1.0, "ln_strain": 1.0}
 MIN_POINTS = 50
-_EARLY = 50.0
+_EARLY = 20.0
 """How much less exact the stages before the last may be."""
 
 
@@ -192,7 +193,10 @@ def make_restraints(
         sigma[i] = prior.sigma_second if second else prior.sigma
         offset = middle[i] if prior.relative else 0.0
         low[i], high[i] = prior.low + offset, prior.high + offset
-    return Restraints(center=middle.copy(), sigma=sigma, low=low, high=high)
+    growth = np.array([_GROWTH.get(kind, 0.0) for kind in layout.kinds])
+    return Restraints(
+        center=middle.copy(), sigma=sigma, low=low, high=high, growth=growth
+    )
 
 
 def stage_flags(layout: Layout, plan: RefinementPlan, stage: Stage) -> Flags:
@@ -207,8 +211,6 @@ def run_stages(
     restraints: Restraints,
     stages: tuple[Stage, ...],
     options: NativeOptions,
-    *,
-    chord: bool = False,
 ) -> Fit:
     """Fit stage after stage; the priors' scale follows GOF^2 between them."""
     model = prepared.model
@@ -227,7 +229,6 @@ def run_stages(
             restraints,
             tolerance=options.tolerance if last else _EARLY * options.tolerance,
             max_steps=options.max_steps,
-            chord=chord,
         )
         values = minimum.found.values
         freedom = max(problem.n_points - int(free.sum()) - 20, 1)

@@ -84,7 +84,7 @@ class NativeOptions:
     """FWHM of a film or holder hump named by the plan, degree."""
     value_window: float = 25.0
     """Half-range of a line in FWHM when intensities are calculated."""
-    derivative_window: float = 8.0
+    derivative_window: float = 12.0
     """Half-range of a line in FWHM for derivatives."""
     points_per_fwhm: float = 5.0
     """Internal grid points over the narrowest line, as expected."""
@@ -92,7 +92,7 @@ class NativeOptions:
     """Points below which a fit is repeated on a finer grid."""
     axial_nodes: int = 6
     """Gauss nodes of the axial-divergence integral."""
-    tolerance: float = 0.02
+    tolerance: float = 0.05
     """Predicted decrease of chi-square, over GOF^2, at which a fit has converged."""
     max_steps: int = 40
     """Most accepted steps in one stage."""

@@ -24,6 +24,8 @@ class Restraints:
     """Hard lower bounds."""
     high: Floats
     """Hard upper bounds."""
+    growth: Floats
+    """Sign with which the parameter is the logarithm of a width; 0: it is none."""
     scale: float = 1.0
     """GOF^2 by which the priors are scaled."""
 
@@ -47,6 +49,12 @@ class Minimum:
     free: Flags
     linear: Any = None
     """The problem made linear at the minimum, where the fit converged."""
+
+
+_FIRST_DAMPING = 1e-4
+_MOST_DAMPING = 1e8
+_DEEPEST = -0.9
+"""Largest relative shrinkage of a width in one step."""
 
 
 class Point(Protocol):
@@ -79,6 +87,16 @@ class Reducible(Protocol):
         ...
 
 
+def _curved(step: Floats, growth: Floats) -> Floats:
+    """Return a step that changes widths, not their logarithms, in proportion.
+
+    The pattern is nearly linear in a width, so a step ``s`` of its logarithm is taken
+    as ``ln(1 + s)``: a vanishing width can grow again in one step.
+    """
+    inner = np.maximum(growth * step, _DEEPEST)
+    return np.where(growth == 0.0, step, growth * np.log1p(inner))
+
+
 def minimize(
     problem: Reducible,
     start: Floats,
@@ -87,7 +105,6 @@ def minimize(
     *,
     tolerance: float = 0.01,
     max_steps: int = 40,
-    chord: bool = False,
 ) -> Minimum:
     """Minimise chi-square plus priors over the free parameters.
 
@@ -106,13 +123,16 @@ def minimize(
         ``tolerance * restraints.scale``.
     max_steps : int
         Most accepted steps.
-    chord : bool
-        Reuse one Jacobian for several steps while the decrease stays above 30 % of
-        the predicted one. The last step is always taken with a fresh Jacobian.
 
     Returns
     -------
     Minimum
+
+    Notes
+    -----
+    Damping follows Nielsen (1999): by how well the linear model foretold the decrease.
+    Keeping one Jacobian for several steps was tried and cost more evaluations than it
+    saved Jacobians.
     """
     index = np.nonzero(free)[0]
     values = np.where(
@@ -120,71 +140,65 @@ def minimize(
     ).astype(float)
     found = problem.evaluate(values)
     total = found.chi_square + restraints.penalty(values)
-    if index.size == 0:
-        return Minimum(
-            found=found, total=total, converged=True, steps=0, jacobians=0, free=free
-        )
     curvature = restraints.scale / restraints.sigma[index] ** 2
     goal = tolerance * restraints.scale
-    damping, steps, jacobians = 1e-4, 0, 0
+    damping, steps, jacobians = _FIRST_DAMPING, 0, 0
     linear: Linearization | None = None
-    fresh = False
-    while steps < max_steps:
+    converged = index.size == 0
+    while steps < max_steps and damping < _MOST_DAMPING and not converged:
         if linear is None:
             linear = problem.linearize(found, free)
             jacobians += 1
-            fresh = True
         pull = curvature * (found.values[index] - restraints.center[index])
         gradient = linear.gradient(found) - pull
         hessian = linear.normal + np.diag(curvature)
-        at_low = (found.values[index] <= restraints.low[index]) & (gradient < 0.0)
-        at_high = (found.values[index] >= restraints.high[index]) & (gradient > 0.0)
-        loose = ~(at_low | at_high)
-        step = np.zeros(index.size)
-        inner = hessian[np.ix_(loose, loose)]
-        damped = inner + damping * np.diag(np.diag(inner))
-        step[loose] = np.linalg.solve(damped, gradient[loose])
-        predicted = float(step @ gradient - 0.5 * step @ hessian @ step) * 2.0
+        step = _damped_step(
+            found.values[index], gradient, hessian, restraints, index, damping
+        )
+        predicted = 2.0 * float(step @ gradient - 0.5 * step @ hessian @ step)
         if predicted < goal:
-            if fresh:
-                return Minimum(
-                    found=found,
-                    total=total,
-                    converged=True,
-                    steps=steps,
-                    jacobians=jacobians,
-                    free=free,
-                    linear=linear,
-                )
-            linear = None
-            continue
+            converged = True
+            break
         trial_values = found.values.copy()
-        trial_values[index] += step
         trial_values[index] = np.clip(
-            trial_values[index], restraints.low[index], restraints.high[index]
+            trial_values[index] + _curved(step, restraints.growth[index]),
+            restraints.low[index],
+            restraints.high[index],
         )
         trial = problem.evaluate(trial_values)
         trial_total = trial.chi_square + restraints.penalty(trial_values)
         gain = (total - trial_total) / predicted
         if trial_total < total:
-            found, total = trial, trial_total
+            found, total, linear = trial, trial_total, None
             steps += 1
-            damping = max(damping * (0.1 if gain > 0.7 else 0.5), 1e-9)
-            if chord and gain > 0.3:
-                fresh = False
-            else:
-                linear = None
-        elif fresh:
-            damping = max(damping, 1e-4) * 10.0
-            if damping > 1e8:
-                break
+            damping = max(damping * max(0.1, 1.0 - (2.0 * gain - 1.0) ** 3), 1e-9)
         else:
-            linear = None
+            damping = max(damping, _FIRST_DAMPING) * 10.0
     return Minimum(
         found=found,
         total=total,
-        converged=False,
+        converged=converged,
         steps=steps,
         jacobians=jacobians,
         free=free,
+        linear=linear,
     )
+
+
+def _damped_step(
+    values: Floats,
+    gradient: Floats,
+    hessian: Floats,
+    restraints: Restraints,
+    index: NDArray[np.int64],
+    damping: float,
+) -> Floats:
+    """Return the damped step; parameters pressed against a bound stay there."""
+    at_low = (values <= restraints.low[index]) & (gradient < 0.0)
+    at_high = (values >= restraints.high[index]) & (gradient > 0.0)
+    loose = ~(at_low | at_high)
+    step = np.zeros(values.size)
+    inner = hessian[np.ix_(loose, loose)]
+    damped = inner + damping * np.diag(np.diag(inner))
+    step[loose] = np.linalg.solve(damped, gradient[loose])
+    return step
