@@ -286,7 +286,11 @@ def plot_stacked_series(
     """
     if not patterns:
         raise SchemaError("no pattern to stack; were all refused by their reader?")
-    ax = make_axes(DOUBLE_COLUMN, 1.4 + 0.42 * len(patterns)) if ax is None else ax
+    ax = (
+        make_axes(DOUBLE_COLUMN, max(2.4, 1.4 + 0.42 * len(patterns)))
+        if ax is None
+        else ax
+    )
     ordered = sorted(patterns.items(), key=lambda item: _time_of(item[1]))
     colors = colormaps["viridis"](np.linspace(0.0, 0.82, len(ordered)))
     for level, ((name, pattern), color) in enumerate(zip(ordered, colors, strict=True)):
@@ -307,7 +311,7 @@ def plot_stacked_series(
         )
     first = ordered[0][1]
     ax.set_xlabel(axis_label(first[TWO_THETA]))
-    ax.set_ylabel("intensity, each over its maximum")
+    ax.set_ylabel("intensity / maximum")
     ax.set_yticks([])
     ax.set_xlim(
         min(float(pattern[TWO_THETA].min()) for pattern in patterns.values()),

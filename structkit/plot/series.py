@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from structkit.errors import SchemaError
 from structkit.plot.style import (
+    BACKGROUND_COLOR,
     DOUBLE_COLUMN,
     LABEL_SIZE,
     NOTE_SIZE,
@@ -36,6 +37,12 @@ _LIMIT_SIGMAS = 3.0
 
 _ARROW_ROOM = 0.08
 """Room below zero over the height of a panel."""
+
+_WIDE_RANGE = 20.0
+"""Largest over smallest relative scale from which its axis is logarithmic."""
+
+_HIGHEST_SHARE = 1.05
+"""Where an axis of shares ends at the latest: a bar may go on, no share does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +85,7 @@ def plot_fractions(
         _draw(ax, points, index)
         _draw_truth(ax, truth, name, index)
     ax.set_ylabel("share of crystalline part")
-    _start_at_zero(ax)
+    _start_at_zero(ax, highest=_HIGHEST_SHARE)
     return _finish(ax, results)
 
 
@@ -91,27 +98,33 @@ def plot_relative_scales(
     ----------
     results : xarray.Dataset
         ``relative_scale``, and ``scale`` with ``scale_std`` for its error bars. A
-        phase below its detection limit is an arrow at three sigmas; one that is
-        below it in the reference sample itself is left out.
+        phase below its detection limit is an arrow at three sigmas; one that is not
+        there in the reference sample itself is left out, and a note says so.
     ax : Axes, optional
         Where to draw. Default: a new figure.
     truth : xarray.Dataset, optional
         ``relative_scale`` where it is known, drawn as a dashed line.
+
+    Notes
+    -----
+    The axis is logarithmic where the largest value is more than 20 times the
+    smallest, as for a product that was a trace in the reference.
     """
     ax = make_axes() if ax is None else ax
-    for index in range(results.sizes[PHASE]):
-        std = _relative_std(results, index)
-        value = _column(results, "relative_scale", index)
-        hidden = np.isfinite(_below_detection(results, index))
-        if np.any(hidden & np.isclose(value, 1.0)):
-            continue
-        limit = np.where(hidden, np.fmax(value, 0.0) + _LIMIT_SIGMAS * std, np.nan)
-        _draw(
-            ax, _points(results, "relative_scale", index, limit=limit, std=std), index
-        )
+    shown, absent = _relative_points(results)
+    is_wide = _spans_wide(shown)
+    for index, points in shown.items():
+        _draw(ax, _above_zero(points) if is_wide else points, index)
         _draw_truth(ax, truth, "relative_scale", index)
     ax.set_ylabel("scale / scale of reference")
-    _start_at_zero(ax)
+    if is_wide:
+        _use_log_axis(ax)
+        _frame_wide(ax, shown)
+    else:
+        _start_at_zero(ax)
+    ax.axhline(1.0, color=BACKGROUND_COLOR, linewidth=0.5, zorder=0)
+    if absent:
+        _note_absent(ax, [str(results[PHASE].to_numpy()[index]) for index in absent])
     return _finish(ax, results)
 
 
@@ -123,7 +136,8 @@ def plot_sizes(
     Parameters
     ----------
     results : xarray.Dataset
-        ``size_nm`` and its ``_std`` over sample and phase.
+        ``size_nm`` and its ``_std`` over sample and phase. Where the attribute
+        ``instrument_calibrated`` is ``false`` the axis calls them lower bounds.
     ax : Axes, optional
         Where to draw. Default: a new figure.
     truth : xarray.Dataset, optional
@@ -133,15 +147,11 @@ def plot_sizes(
     for index in range(results.sizes[PHASE]):
         hidden = np.isfinite(_below_detection(results, index))
         points = _points(results, "size_nm", index, hidden=hidden)
-        # On a logarithmic axis a bar may not reach below zero.
-        std = np.minimum(points.std, 0.9 * np.abs(points.value))
-        _draw(ax, replace(points, std=std), index)
+        _draw(ax, _above_zero(points), index)
         _draw_truth(ax, truth, "size_nm", index)
-    ax.set_yscale("log")
-    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:g}"))
-    ax.yaxis.set_minor_formatter(NullFormatter())
-    ax.set_ylabel("crystallite size (nm)")
+    _use_log_axis(ax)
+    is_bound = str(results.attrs.get("instrument_calibrated", "true")) == "false"
+    ax.set_ylabel("crystallite size" + (", at least (nm)" if is_bound else " (nm)"))
     return _finish(ax, results)
 
 
@@ -176,7 +186,7 @@ def plot_crystallinity(
         ax.legend(fontsize=NOTE_SIZE, frameon=False)
     weighed_in = "by internal standard" in labels
     ax.set_ylabel("crystalline share" + ("" if weighed_in else " of area"))
-    _start_at_zero(ax)
+    _start_at_zero(ax, highest=_HIGHEST_SHARE)
     return _finish(ax, results)
 
 
@@ -280,7 +290,9 @@ def _below_detection(results: xr.Dataset, index: int) -> Array:
 
 
 def _relative_std(results: xr.Dataset, index: int) -> Array:
-    """Return 1 sigma of the relative scale: that of the scale over the reference."""
+    """Return 1 sigma of the relative scale, if need be from that of the scale."""
+    if "relative_scale_std" in results:
+        return _column(results, "relative_scale_std", index)
     scale = _column(results, "scale", index)
     relative = _column(results, "relative_scale", index)
     known = np.isfinite(scale) & np.isfinite(relative) & (relative > 0.0)
@@ -380,17 +392,87 @@ def _draw_truth(
     )
 
 
-def _start_at_zero(ax: Axes) -> None:
+def _relative_points(results: xr.Dataset) -> tuple[dict[int, _Points], list[int]]:
+    """Return relative scales by phase, and the phases that have no reference."""
+    shown: dict[int, _Points] = {}
+    absent = []
+    for index in range(results.sizes[PHASE]):
+        std = _relative_std(results, index)
+        value = _column(results, "relative_scale", index)
+        hidden = np.isfinite(_below_detection(results, index))
+        if not np.isfinite(value).any() or np.any(hidden & np.isclose(value, 1.0)):
+            absent.append(index)
+            continue
+        limit = np.where(hidden, np.fmax(value, 0.0) + _LIMIT_SIGMAS * std, np.nan)
+        shown[index] = _points(results, "relative_scale", index, limit=limit, std=std)
+    return shown, absent if "relative_scale" in results else []
+
+
+def _spans_wide(shown: dict[int, _Points]) -> bool:
+    """Return whether the positive values span more than a linear axis can show."""
+    known = _positive(shown)
+    return known.size > 0 and float(known.max()) > _WIDE_RANGE * float(known.min())
+
+
+def _positive(shown: dict[int, _Points]) -> Array:
+    """Return all positive values and limits."""
+    parts = [part for p in shown.values() for part in (p.value, p.limit)]
+    known = np.concatenate([np.empty(0), *parts])
+    return known[np.isfinite(known) & (known > 0.0)]
+
+
+def _frame_wide(ax: Axes, shown: dict[int, _Points]) -> None:
+    """Let values and limits set a logarithmic axis, not the ends of long bars."""
+    known = _positive(shown)
+    ax.set_ylim(0.45 * float(known.min()), 1.6 * float(known.max()))
+
+
+def _above_zero(points: _Points) -> _Points:
+    """Return points whose bars stay above zero, for a logarithmic axis."""
+    value = np.where(points.value > 0.0, points.value, np.nan)
+    std = np.minimum(points.std, 0.9 * value)
+    room = np.sqrt(np.maximum((0.95 * value) ** 2 - std**2, 0.0))
+    systematic = np.minimum(points.systematic, room)
+    return replace(points, value=value, std=std, systematic=systematic)
+
+
+def _use_log_axis(ax: Axes) -> None:
+    """Give an axis logarithmic steps of 1, 2, 5 with plain numbers."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _note_absent(ax: Axes, names: list[str]) -> None:
+    """Say which phases the reference sample does not hold."""
+    text = "not seen in the reference: " + ", ".join(subscript(name) for name in names)
+    ax.annotate(
+        text,
+        (1.0, 1.0),
+        xycoords="axes fraction",
+        ha="right",
+        va="bottom",
+        fontsize=NOTE_SIZE,
+        color=OBSERVED_COLOR,
+    )
+
+
+def _start_at_zero(ax: Axes, *, highest: float = np.inf) -> None:
     """Start the axis at zero, with room below for the arrows of upper limits."""
-    top = ax.get_ylim()[1]
+    top = min(ax.get_ylim()[1], highest)
     ax.set_ylim(-_ARROW_ROOM * top, top)
     ax.set_yticks([tick for tick in ax.get_yticks() if 0.0 <= tick <= top])
 
 
 def _finish(ax: Axes, results: xr.Dataset) -> Axes:
     """Label the time axis and leave a margin beside the first and last point."""
-    ax.set_xlabel(axis_label(results[_axis_of(results)]))
+    axis = results[_axis_of(results)]
+    ax.set_xlabel(axis_label(axis))
     ax.margins(x=0.04)
+    places = np.unique(axis.to_numpy()[np.isfinite(axis.to_numpy())])
+    if places.size == 1:
+        ax.set_xticks(places)
     return dress_axes(ax)
 
 

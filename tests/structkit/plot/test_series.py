@@ -73,6 +73,47 @@ def test_scale_of_a_vanished_phase_is_limited_at_three_sigmas() -> None:
     assert arrow.xy == (2.0, pytest.approx(0.01 + 3 * 0.02))
 
 
+def test_wide_range_of_scales_gets_a_logarithmic_axis() -> None:
+    results = make_results()
+    assert plot_relative_scales(results).get_yscale() == "linear"
+    grown = results["relative_scale"] * xr.DataArray([1.0, 40.0], dims="phase")
+    ax = plot_relative_scales(results.assign(relative_scale=grown))
+    assert ax.get_yscale() == "log"
+    low, high = ax.get_ylim()
+    assert 0.0 < low < 0.06
+    assert 40.0 < high < 100.0
+
+
+def test_phase_without_reference_is_named_not_drawn() -> None:
+    results = make_results()
+    known = results["relative_scale"].where(results["phase"] != "NaCl")
+    truth = results.isel(sample=slice(1, 3))
+    ax = plot_relative_scales(results.assign(relative_scale=known), truth=truth)
+    assert not [line for line in ax.lines if line.get_marker() == "s"]
+    assert [text.get_text() for text in ax.texts if text.get_text()] == [
+        "not seen in the reference: NaCl"
+    ]
+
+
+def test_shares_end_at_one() -> None:
+    results = make_results()
+    wide = xr.full_like(results["weight_fraction_crystalline_std"], 3.0)
+    ax = plot_fractions(results.assign(weight_fraction_crystalline_std=wide))
+    assert 1.0 < ax.get_ylim()[1] < 1.1
+
+
+def test_sizes_without_calibration_are_lower_bounds() -> None:
+    results = make_results()
+    assert plot_sizes(results).get_ylabel() == "crystallite size (nm)"
+    generic = results.assign_attrs(instrument_calibrated="false")
+    assert plot_sizes(generic).get_ylabel() == "crystallite size, at least (nm)"
+
+
+def test_one_sample_is_one_tick() -> None:
+    ax = plot_fractions(make_results().isel(sample=[2]))
+    assert list(ax.get_xticks()) == [0.5]
+
+
 def test_size_of_a_vanished_phase_is_left_out() -> None:
     ax = plot_sizes(make_results())
     (line,) = [line for line in ax.lines if line.get_marker() == "o"]
