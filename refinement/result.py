@@ -17,6 +17,7 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "weight_fraction_crystalline_systematic": ("1", "its systematic uncertainty"),
     "systematic_background": ("1", "systematic from the background"),
     "systematic_b": ("1", "systematic from displacement parameters"),
+    "systematic_texture": ("1", "systematic from preferred orientation"),
     "systematic_particle_size": ("1", "systematic from microabsorption"),
     "detection_limit": ("1", "detection limit (weight fraction, 95 %)"),
     "upper_limit": ("1", "upper limit (weight fraction, 95 %)"),

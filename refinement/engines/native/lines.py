@@ -25,6 +25,8 @@ Floats = NDArray[np.float64]
 _DEGREE = 180.0 / math.pi
 SCHERRER_K = 0.9
 _D_STEP = 1e-3
+_ANY_AXIS = (0, 0, 1)
+"""Axis of the texture that is thought possible where the plan has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +44,11 @@ class PhaseLines:
     strength_slope: Floats
     """Relative change of it with ln(1/d^2), as the cell moves."""
     cosines: Floats
-    """cos^2 to the texture axis of all equivalents, flat; empty without texture."""
+    """cos^2 to the texture axis (001 without one) of all equivalents, flat."""
     cosine_group: NDArray[np.int64]
     """First equivalent of each line in ``cosines``, shape (n_lines,)."""
+    textured: bool
+    """Whether March-Dollase texture is part of the plan."""
     harmonics: Floats
     """Symmetrised harmonics of each line, shape (n_harmonics, n_lines)."""
     basis: StrainBasis
@@ -103,11 +107,9 @@ def _prepare(
     basis = strain_basis(structure)
     hkl = reflections.hkl.astype(float)
     changes = np.einsum("ni,kij,nj->kn", hkl, basis.changes, hkl) * STRAIN_UNIT
-    cosines, group = np.empty(0), np.empty(0, dtype=np.int64)
-    if texture is not None and texture_model == "march-dollase":
-        found = squared_cosines(reflections, structure.cell, texture)
-        cosines = np.concatenate(found)
-        group = np.cumsum([0] + [len(f) for f in found[:-1]]).astype(np.int64)
+    found = squared_cosines(reflections, structure.cell, texture or _ANY_AXIS)
+    cosines = np.concatenate(found)
+    group = np.cumsum([0] + [len(f) for f in found[:-1]]).astype(np.int64)
     harmonics = np.empty((0, len(reflections)))
     if texture is not None and texture_model == "harmonics":
         from refinement.engines.native.harmonics import symmetrised_harmonics
@@ -121,13 +123,14 @@ def _prepare(
         strength_slope=slope / (2.0 * _D_STEP),
         cosines=cosines,
         cosine_group=group,
+        textured=texture is not None and texture_model == "march-dollase",
         harmonics=harmonics,
         basis=basis,
     )
 
 
 def _march(lines: PhaseLines, ln_r: float) -> tuple[Floats | float, Floats]:
-    if lines.cosines.size == 0:
+    if ln_r == 0.0 and not lines.textured:
         return 1.0, np.zeros_like(lines.squared)
     r = math.exp(ln_r)
     inner = r * r * lines.cosines + (1.0 - lines.cosines) / r

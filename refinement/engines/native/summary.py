@@ -103,6 +103,7 @@ def _phase_variables(
         values["weight_fraction_crystalline_systematic"] = systematics.total
         values["systematic_background"] = systematics.background
         values["systematic_b"] = systematics.displacement_parameters
+        values["systematic_texture"] = systematics.texture
         values["systematic_particle_size"] = systematics.particle_size
     values |= _shapes(fit, covariance)
     values |= _cells(fit, covariance)

@@ -1,7 +1,8 @@
-"""What the fit's own esds leave out: background, B, particle size."""
+"""What the fit's own esds leave out: background, B, texture, particle size."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -30,6 +31,8 @@ from structkit.xrd.absorption import brindley_factor
 from structkit.xrd.scattering import linear_absorption
 
 Floats = NDArray[np.float64]
+TEXTURE_STEP = math.log(0.95)
+"""Change of ln r about 001 that goes unnoticed in a phase without texture model."""
 B_STEP = 0.2
 """Half-range of every phase's overall B, angstrom squared."""
 UNKNOWN_DIAMETER_UM = 5.0
@@ -57,6 +60,8 @@ class Systematics:
     first, shape (n_variants,); NaN without a halo."""
     area_labels: tuple[str, ...]
     """What each of those backgrounds is."""
+    texture: Floats
+    """Preferred orientation of the phases for which the plan has none: r = 0.95."""
     particle_size: Floats
     """Microabsorption: up to 5 micrometre if no size is given, else half of it."""
 
@@ -68,6 +73,7 @@ class Systematics:
                 self.background**2
                 + self.displacement_parameters**2
                 + self.particle_size**2
+                + self.texture**2
             )
         )
 
@@ -155,8 +161,8 @@ def estimate_systematics(
     -----
     Half-ranges over admissible choices, about 95 %, not 1 sigma. Line shapes stay as
     fitted; only the linear problem is solved again. Background: largest change over
-    two terms more, two fewer, and the halo bank moved by half its spacing. B: one
-    phase at a time, added in quadrature.
+    two terms more, two fewer, and the halo bank moved by half its spacing. B and
+    texture: one phase at a time, added in quadrature.
     """
     model = fit.prepared.model
     plan = model.plan
@@ -181,15 +187,19 @@ def estimate_systematics(
             areas.append(_area_share(fit, columns, amounts, own))
             labels.append(label)
     background = np.max(np.abs(changes), axis=0)
-    by_b = np.zeros(len(plan.phases))
+    by_b, by_texture = np.zeros(len(plan.phases)), np.zeros(len(plan.phases))
     for number in range(len(plan.phases)):
-        amounts = _solve_with_b(fit, model, number)
+        amounts = _solve_changed(fit, model, number, "b_overall", B_STEP)
         by_b += np.square(_share(plan, amounts[bases], None) - share)
+        if plan.phases[number].texture is None:
+            amounts = _solve_changed(fit, model, number, "ln_march", TEXTURE_STEP)
+            by_texture += np.square(_share(plan, amounts[bases], None) - share)
     return Systematics(
         background=background,
         area_variants=np.array(areas),
         area_labels=tuple(labels),
         displacement_parameters=np.sqrt(by_b),
+        texture=np.sqrt(by_texture),
         particle_size=_particle_part(plan, fit.minimum.found.amounts[bases]),
     )
 
@@ -239,9 +249,12 @@ def _solve_with(
     return columns, other.solve(fit.minimum.found.columns)[0]
 
 
-def _solve_with_b(fit: Fit, model: Model, number: int) -> Floats:
+def _solve_changed(
+    fit: Fit, model: Model, number: int, kind: str, step: float
+) -> Floats:
+    """Return the linear parameters with one parameter of one phase changed."""
     values = fit.minimum.found.values.copy()
-    values[model.layout.index(number, "b_overall")] += B_STEP
+    values[model.layout.index(number, kind)] += step
     problem = fit.prepared.problem
     state = line_state(model.lines[number], number, values, model.layout, model.plan)
     padded = draw_phase(model, number, state, window=model.options.value_window)
