@@ -34,6 +34,7 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "durbin_watson": ("1", "Durbin-Watson d"),
     "displacement": ("degree", "sample displacement (times cos theta)"),
     "zero": ("degree", "zero shift"),
+    "esd_reliable": ("1", "whether esds, GOF and detection limits can be trusted"),
     "seconds": ("s", "wall time of the refinement"),
 }
 """Units and long names of a result's variables; ``_std`` follow their parents."""

@@ -200,9 +200,12 @@ def _calibrate(
 ) -> Instrument:
     """Return the instrument, its resolution fitted to the standards."""
     files, names = table.standard or (), table.standard_phase or ()
+    textures = {phase.name: phase.texture for phase in plan.phases}
     standards = [
         Standard(
-            pattern=read_pattern(file), structure=structures.get(name) or load(name)
+            pattern=read_pattern(file),
+            structure=structures.get(name) or load(name),
+            texture=textures.get(name),
         )
         for file, name in zip(files, names, strict=True)
     ]
@@ -290,6 +293,8 @@ def _store(
         roles={name: samples[name].role for name in results},
         internal_standard=plan.internal_standard,
     )
+    if not plan.instrument.calibrated:
+        table = _mark_bounds(table)
     engine = next(iter(results.values())).engine
     table = table.assign_attrs(
         name=series.series.name,
@@ -308,6 +313,19 @@ def _store(
         table = table.assign_coords({axis: (SAMPLE, column)})
     _write(table, results, patterns, output)
     return table
+
+
+def _mark_bounds(table: xr.Dataset) -> xr.Dataset:
+    """Say of sizes and strains that they are bounds without a calibration."""
+    remarks = {"size_nm": "lower bound", "microstrain": "upper bound"}
+    return table.assign(
+        {
+            name: table[name].assign_attrs(
+                remark=f"{kind}: the instrument was not calibrated on a standard"
+            )
+            for name, kind in remarks.items()
+        }
+    )
 
 
 def _write(

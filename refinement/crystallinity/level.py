@@ -63,8 +63,8 @@ def first_level(
         ``size_nm`` (nm), ``microstrain``, ``cell_a`` ... ``cell_gamma`` (angstrom,
         degree), ``weight_fraction_sample`` (of the sample without its standard), each
         with its ``_std``. Over ``sample``: ``r_wp_percent`` (percent), ``gof``,
-        ``status``, ``reason``, ``seconds`` (s), ``crystalline_area_fraction``,
-        ``amorphous_fraction``, both with ``_std`` and ``_reason``, which says why one
+        ``esd_reliable`` (1 or 0), ``status``, ``reason``, ``seconds`` (s),
+        ``crystalline_area_fraction``, ``amorphous_fraction``, both with ``_std`` and ``_reason``, which says why one
         is empty. ``relative_scale_reason`` is over ``phase``. NaN where unknown; a
         failed fit has NaN everywhere, its status and its reason.
 
@@ -132,6 +132,7 @@ def _row(
             {"units": "percent", "long_name": "weighted profile R"},
         ),
         "gof": (_scalar(usable, "gof"), attributes("gof")),
+        "esd_reliable": (_scalar(usable, "esd_reliable"), attributes("esd_reliable")),
         "seconds": (
             _scalar(result.parameters, "seconds"),
             {"units": "s", "long_name": "time of the refinement"},

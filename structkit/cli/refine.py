@@ -44,6 +44,9 @@ def command(
         series_file, output, engine=engine, resume=resume, jobs=jobs
     )
     click.echo(format_series(results))
+    for name in ("size_nm", "microstrain"):
+        if name in results and "remark" in results[name].attrs:
+            click.echo(f"{name}: {results[name].attrs['remark']}.")
     click.echo(f"Figures in {output / 'figures'}, tables in {output / 'tables'}.")
     if bool((results["status"] == FitStatus.FAILED.value).all()):
         raise FitError("no pattern could be refined; the table says why")

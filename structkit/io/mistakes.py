@@ -205,6 +205,15 @@ def _check_instrument(xrd: Mapping[str, Any]) -> Iterator[Mistake]:
     ):
         if key in given and other not in given:
             yield Mistake(location=(*location, other), message=f"{key} needs it")
+    counts = [_count(instrument.get(key)) for key in ("standard", "standard_phase")]
+    if {"standard", "standard_phase"} <= given and counts[0] != counts[1]:
+        message = f"{counts[0]} standard but {counts[1]} standard_phase; name one each"
+        yield Mistake(location=(*location, "standard_phase"), message=message)
+
+
+def _count(value: object) -> int:
+    """Return how many entries a lone value or a list holds."""
+    return len(value) if isinstance(value, list) else 1
 
 
 def _check_standards(data: Mapping[str, Any], phases: list[str]) -> Iterator[Mistake]:

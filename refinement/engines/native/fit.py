@@ -19,7 +19,7 @@ from refinement.engines.native.problem import Problem
 from refinement.engines.native.solve import Minimum, Restraints, minimize
 from refinement.plan import RefinementPlan, Stage
 from structkit.errors import FitError
-from structkit.schema import INTENSITY, TWO_THETA
+from structkit.schema import ESD_RELIABLE, INTENSITY, TWO_THETA
 from structkit.uncertainty import intensity_std
 
 Floats = NDArray[np.float64]
@@ -43,6 +43,8 @@ class Prepared:
     """1 sigma of them."""
     intensity_units: str
     """Units of both."""
+    noise_remark: str
+    """Why esds cannot be trusted; empty where they can."""
 
     @property
     def model(self) -> Model:
@@ -125,7 +127,14 @@ def prepare(
         intensity=intensity,
         std=std,
         intensity_units=str(pattern[INTENSITY].attrs.get("units", "1")),
+        noise_remark=_noise_remark(pattern),
     )
+
+
+def _noise_remark(pattern: xr.Dataset) -> str:
+    if ESD_RELIABLE not in pattern or bool(pattern[ESD_RELIABLE]):
+        return ""
+    return str(pattern[ESD_RELIABLE].attrs.get("reason", "")) or "unknown noise"
 
 
 def _fits(

@@ -192,6 +192,7 @@ def _scalars(fit: Fit, covariance: Covariance) -> dict[str, xr.Variable]:
         "r_exp": scalar("r_exp", quality.r_exp),
         "gof": scalar("gof", quality.gof),
         "durbin_watson": scalar("durbin_watson", quality.durbin_watson),
+        "esd_reliable": scalar("esd_reliable", float(not prepared.noise_remark)),
         kind: scalar(kind, float(found.values[shift])),
         f"{kind}_std": scalar(f"{kind}_std", _esd(covariance, shift)),
         "values": xr.Variable(("parameter",), found.values, {"units": "1"}),
@@ -290,9 +291,13 @@ def _judge(fit: Fit, covariance: Covariance) -> tuple[FitStatus, str]:
         harmless = (kind == "ln_size" and high) or (kind == "ln_strain" and low)
         if strong and (low or high) and not harmless:
             reasons.append(f"{model.layout.names[i]} stands at its bound")
-    if reasons:
-        return FitStatus.DOUBTFUL, "; ".join(reasons)
-    return FitStatus.CONVERGED, ""
+    status = FitStatus.DOUBTFUL if reasons else FitStatus.CONVERGED
+    if fit.prepared.noise_remark:
+        reasons.append(
+            "esds, chi-square and detection limits are unreliable: "
+            + fit.prepared.noise_remark
+        )
+    return status, "; ".join(reasons)
 
 
 def _recipe(fit: Fit, options: NativeOptions) -> dict[str, str]:
