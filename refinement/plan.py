@@ -11,6 +11,8 @@ from structkit.errors import PlanError
 from structkit.structures.crystal import CrystalStructure
 from structkit.xrd.instrument import Instrument
 
+LARGEST_PARTICLE_UM = 10.0
+"""Particle diameter above which microabsorption is not modelled, micrometre."""
 TextureModel = Literal["march-dollase", "harmonics"]
 ShiftModel = Literal["displacement", "zero", "fixed"]
 Group = Literal[
@@ -35,7 +37,9 @@ class Phase:
     """The cell is known only to some per cent: search widely before refining."""
     texture: tuple[int, int, int] | None = None
     """March-Dollase axis hkl; None: no preferred orientation."""
-    texture_model: TextureModel = "march-dollase"
+    texture_model: LARGEST_PARTICLE_UM = 10.0
+"""Particle diameter above which microabsorption is not modelled, micrometre."""
+TextureModel = "march-dollase"
     """``march-dollase``, or ``harmonics`` (symmetrised to order 4; axis unused)."""
     refine_cell: bool = True
     """Refine the cell within its symmetry."""
@@ -147,6 +151,13 @@ class RefinementPlan:
 
     def __post_init__(self) -> None:
         """Refuse plans that cannot be run; each message names its field."""
+        sizes = [self.particle_size_um, *(p.particle_size_um for p in self.phases)]
+        for size in sizes:
+            if size is not None and not 0.0 < size <= LARGEST_PARTICLE_UM:
+                raise PlanError(
+                    f"particle_size_um is {size:g}; the microabsorption of spheres "
+                    f"holds up to {LARGEST_PARTICLE_UM:g} micrometre: grind finer"
+                )
         names = [phase.name for phase in self.phases]
         if not names:
             raise PlanError("phases: a plan needs at least one phase")

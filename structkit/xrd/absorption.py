@@ -8,10 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import factorial
 
-MODEL_LIMIT_UM = 10.0
-"""Particle diameter above which the sphere model is refused, micrometre."""
-
-
 _ORDERS = np.arange(33)
 """Orders of the series; enough for paths of two radii and contrasts within 4."""
 
