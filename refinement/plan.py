@@ -37,9 +37,7 @@ class Phase:
     """The cell is known only to some per cent: search widely before refining."""
     texture: tuple[int, int, int] | None = None
     """March-Dollase axis hkl; None: no preferred orientation."""
-    texture_model: LARGEST_PARTICLE_UM = 10.0
-"""Particle diameter above which microabsorption is not modelled, micrometre."""
-TextureModel = "march-dollase"
+    texture_model: TextureModel = "march-dollase"
     """``march-dollase``, or ``harmonics`` (symmetrised to order 4; axis unused)."""
     refine_cell: bool = True
     """Refine the cell within its symmetry."""

@@ -65,8 +65,9 @@ def first_level(
         with its ``_std``. Over ``sample``: ``r_wp_percent`` (percent), ``gof``,
         ``esd_reliable`` (1 or 0), ``status``, ``reason``, ``seconds`` (s),
         ``crystalline_area_fraction``, ``amorphous_fraction``, both with ``_std`` and
-        ``_reason``, which says why one is empty. ``relative_scale_reason`` is over ``phase``. NaN where unknown; a
-        failed fit has NaN everywhere, its status and its reason.
+        ``_reason``, which says why one is empty. ``relative_scale_reason`` is over
+        ``phase``. NaN where unknown; a failed fit has NaN everywhere, its status and
+        its reason.
 
     Raises
     ------
