@@ -41,7 +41,9 @@ def estimate_covariance(fit: Fit) -> Covariance:
     phase has a standard uncertainty and an upper limit, and what the halo could have
     taken from a broad phase is part of that phase's uncertainty. The detection limit is
     ``2.71 + 3.29 sigma_0`` (counts) of the scale in a pattern without the phase,
-    every other scale and the background free, inflated by GOF.
+    every other scale and the background free, inflated by GOF. Where the data would
+    rather have a phase at zero below zero, the model is wrong by at least that much:
+    the deficit is added to its variance and to its detection limit.
 
     References
     ----------
@@ -69,13 +71,15 @@ def estimate_covariance(fit: Fit) -> Covariance:
     linear = inflation * inverse + transfer @ nonlinear @ transfer.T
     chosen = np.nonzero(passive)[0]
     place = np.searchsorted(chosen, bases)
+    deficit = _deficits(fit)
+    linear[place, place] += deficit**2
     return Covariance(
         nonlinear=nonlinear,
         free=free,
         linear=linear,
         chosen=chosen,
         phase_scales=linear[np.ix_(place, place)],
-        detection=_detection_scales(fit, passive, np.sqrt(inflation)),
+        detection=_detection_scales(fit, passive, np.sqrt(inflation)) + deficit,
     )
 
 
@@ -98,6 +102,17 @@ def scale_significance(fit: Fit) -> Floats:
     place = np.searchsorted(np.nonzero(passive)[0], bases)
     esd = np.sqrt(np.diag(inverse)[place] * max(fit.gof_square, 1.0))
     return np.asarray(found.amounts[bases] / esd)
+
+
+def _deficits(fit: Fit) -> Floats:
+    """Return how far below zero each phase held at zero would go if it might."""
+    problem, found = fit.prepared.problem, fit.minimum.found
+    deficits = np.zeros(problem.model.columns.size - 1)
+    for number, base in enumerate(problem.model.columns[:-1]):
+        if found.amounts[base] <= 0.0 and found.columns[base].any():
+            amounts = problem.solve(found.columns, also_free=int(base))[0]
+            deficits[number] = max(-float(amounts[base]), 0.0)
+    return deficits
 
 
 def _detection_scales(fit: Fit, passive: NDArray[np.bool_], gof: float) -> Floats:

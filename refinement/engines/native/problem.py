@@ -145,7 +145,9 @@ class Problem:
             free[first + 1 : last] = True
         return np.concatenate([free, self.background_free])
 
-    def solve(self, columns: Floats) -> tuple[Floats, Flags, float]:
+    def solve(
+        self, columns: Floats, *, also_free: int | None = None
+    ) -> tuple[Floats, Flags, float]:
         """Return linear parameters, which are not at zero, and what they cost.
 
         The halo bank and the polynomial can imitate each other. So that the split
@@ -160,9 +162,12 @@ class Problem:
         scaled = normal / np.outer(norm, norm)
         price = np.zeros(norm.size)
         price[ridge.size :] = self.cost * np.sqrt(self.gof_square)
-        passive = self._passive.copy()
-        solution = solve_bounded(scaled, right / norm - price, self._free(), passive)
-        self._passive = passive
+        passive, free = self._passive.copy(), self._free()
+        if also_free is not None:
+            free[also_free] = True
+        solution = solve_bounded(scaled, right / norm - price, free, passive)
+        if also_free is None:
+            self._passive = passive
         amounts = solution / norm
         penalty = ridge @ amounts[: ridge.size] ** 2 + 2.0 * price @ solution
         return amounts, passive, float(penalty)
