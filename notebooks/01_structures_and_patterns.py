@@ -20,6 +20,7 @@
 # and how near that comes to a measured one. Nothing is refined here.
 
 # %%
+# %matplotlib inline
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ import numpy as np
 from IPython.display import display
 
 from structkit import library, read_pattern
+from structkit.plot.pattern import plot_pattern
 from structkit.plot.simulation import plot_simulation
 from structkit.structures.composition import mixture_mass_fractions
 from structkit.xrd.background import Film, Halo
@@ -174,6 +176,20 @@ shifts = found[:, 0] - found[:, 2]
 ratios = found[:, 1] / found[:, 3] / np.mean(found[:, 1] / found[:, 3])
 for center, shift, ratio in zip(LINES, shifts, ratios, strict=True):
     print(f"{center:6.2f}  shift {shift:+.2f} degree  area over calculated {ratio:.2f}")
+
+# %% [markdown]
+# Measured above, calculated below, on one scale: that of the mean area.
+
+# %%
+scale = np.mean(found[:, 1] / found[:, 3])
+below = scale * calculated.intensity - 1.15 * scale * calculated.intensity.max()
+ax = plot_pattern(observed)
+ax.plot(below.two_theta, below, color="#D55E00", linewidth=0.7)
+ax.set_yticks([])
+lift = 0.05 * float(observed.intensity.max())
+ax.text(28.0, float(observed.intensity[0]) + lift, "measured" * is_measured)
+ax.text(28.0, float(below[0]) + lift, "calculated", color="#D55E00")
+display(ax.figure)
 
 # %% [markdown]
 # The lines of the measured pattern are all shifted by about -0.05 degree: the

@@ -1,0 +1,51 @@
+"""What the pages say must be so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from refinement.engines.native.options import NativeOptions
+from structkit.io import manifest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+TABLES = (
+    manifest.SeriesTable,
+    manifest.XrdTable,
+    manifest.InstrumentTable,
+    manifest.StandardTable,
+    manifest.PhaseTable,
+    manifest.SampleTable,
+)
+
+
+@pytest.mark.parametrize("kind", NativeOptions().priors)
+def test_priors_are_those_of_the_page(kind: str) -> None:
+    prior = NativeOptions().priors[kind]
+    row = (
+        f"| `{kind}` | {prior.start:.4g} | {prior.sigma:g} | {prior.sigma_second:g} | "
+        f"{prior.low:.4g} to {prior.high:.4g} |"
+    )
+    assert row in (ROOT / "docs" / "native_engine.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("model", TABLES, ids=lambda model: model.__name__)
+def test_every_key_of_the_series_file_is_listed(model: type[BaseModel]) -> None:
+    text = (ROOT / "docs" / "series_file.md").read_text(encoding="utf-8")
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    tables = {"instrument", "internal_standard", "phase"}
+    for name in names:
+        marks = [f"`{name}`"] if name not in tables else [f"`{name}`", f"xrd.{name}]"]
+        assert any(mark in text for mark in marks), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
