@@ -418,7 +418,7 @@ def _positive(shown: dict[int, _Points]) -> Array:
     """Return all positive values and limits."""
     parts = [part for p in shown.values() for part in (p.value, p.limit)]
     known = np.concatenate([np.empty(0), *parts])
-    return known[np.isfinite(known) & (known > 0.0)]
+    return np.asarray(known[np.isfinite(known) & (known > 0.0)])
 
 
 def _frame_wide(ax: Axes, shown: dict[int, _Points]) -> None:
