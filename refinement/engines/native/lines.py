@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from refinement.engines.native.lattice import STRAIN_UNIT, StrainBasis, strain_basis
 from refinement.engines.native.layout import Layout
 from refinement.plan import Phase, RefinementPlan, TextureModel
+from structkit.errors import FitError
 from structkit.structures.crystal import CrystalStructure
 from structkit.xrd.background import Film, film_transmission
 from structkit.xrd.instrument import Instrument
@@ -100,6 +101,11 @@ def _prepare(
 ) -> PhaseLines:
     d_min = wavelength / (2.0 * math.sin(math.radians(min(highest, 179.0)) / 2.0))
     reflections = list_reflections(structure, d_min)
+    if len(reflections) == 0:
+        raise FitError(
+            f"phase {structure.name!r} has no reflection below {highest:.0f} degree at "
+            f"{wavelength:g} angstrom; check the wavelength and the range"
+        )
     squares = structure_factors(structure, reflections, wavelength=wavelength)
     moved = replace(reflections, d_spacing=reflections.d_spacing * (1.0 - _D_STEP))
     changed = structure_factors(structure, moved, wavelength=wavelength)

@@ -38,6 +38,8 @@ Floats = NDArray[np.float64]
 _DEGREE = 180.0 / math.pi
 _EXPECTED_SIZE = 1000.0
 """Crystallite size (angstrom) for which the grid is first made."""
+_MOST_POINTS = 300_000
+"""Reciprocal lattice points of a phase beyond which the wavelength must be wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,10 +125,11 @@ def build_model(
     Raises
     ------
     FitError
-        When a phase has no reflection in the range.
+        When a phase has no reflection in the range, or far too many.
     """
     width = width or expected_width(angles, plan, calibrate=calibrate)
     grid, highest = choose_grid(angles, plan, options, width)
+    _check_crowding(plan, highest)
     lines = tuple(
         prepare_phase(phase, plan.instrument, highest) for phase in plan.phases
     )
@@ -156,6 +159,20 @@ def build_model(
         backgrounds={},
         columns=np.cumsum([0, *counts]).astype(np.int64),
     )
+
+
+def _check_crowding(plan: RefinementPlan, highest: float) -> None:
+    """Refuse a wavelength at which a phase has no end of lines (nm for angstrom)."""
+    wavelength = plan.instrument.radiation.wavelength
+    d_min = wavelength / (2.0 * math.sin(math.radians(min(highest, 179.0)) / 2.0))
+    for phase in plan.phases:
+        points = 4.0 / 3.0 * math.pi * phase.structure.cell.volume / d_min**3
+        if points > _MOST_POINTS:
+            raise FitError(
+                f"phase {phase.name!r} has some {points:.0e} reflections below "
+                f"{highest:.0f} degree at {wavelength:g} angstrom; "
+                "correct the wavelength (in angstrom), or set range"
+            )
 
 
 def draw_columns(
