@@ -43,8 +43,9 @@ _VARIANTS = (
     ("halo bank moved by half its spacing", 0, 0.5),
 )
 """Admissible backgrounds: label, terms added, shift of the bank in spacings."""
-DIAMETER_SPREAD = 0.5
-"""Relative half-range of a particle diameter that is given."""
+DIAMETER_FACTOR = 2.0
+"""Factor within which a particle diameter that is given can be trusted: one number
+stands for all phases and for a whole distribution."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class Systematics:
     texture: Floats
     """Preferred orientation of the phases for which the plan has none: r = 0.95."""
     particle_size: Floats
-    """Microabsorption: up to 5 micrometre if no size is given, else half of it."""
+    """Microabsorption: up to 5 micrometre if no size is given, else a factor of 2."""
 
     @property
     def total(self) -> Floats:
@@ -211,8 +212,8 @@ def _particle_part(plan: RefinementPlan, scales: Floats) -> Floats:
         change = _share(plan, scales, UNKNOWN_DIAMETER_UM) - _share(plan, scales, None)
         return np.abs(change)
     mean = float(np.mean(known))
-    high = _share(plan, scales, mean * (1.0 + DIAMETER_SPREAD))
-    low = _share(plan, scales, mean * (1.0 - DIAMETER_SPREAD))
+    high = _share(plan, scales, mean * DIAMETER_FACTOR)
+    low = _share(plan, scales, mean / DIAMETER_FACTOR)
     return np.abs(high - low) / 2.0
 
 
