@@ -78,6 +78,7 @@ def run_refinement(
         Anything that keeps the whole series from being refined. One pattern that
         fails is a row with its reason.
     """
+    series_file, output = Path(series_file), Path(output)
     series = read_series(series_file)
     if series.xrd is None:
         raise SeriesFileError(

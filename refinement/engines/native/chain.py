@@ -239,7 +239,8 @@ class Chain:
 
         Their crystallites are taken to have shrunk since then as those of the phases
         that are strong in both patterns have.
-        A phase that is strong nowhere is held to the plan's own start.
+        A phase that is clear nowhere is held to the plan's own start, its size to the
+        mean of the phases that are clear beside it.
         """
         link = found[position]
         if isinstance(link, FitError) or link.fit is None:
@@ -252,18 +253,24 @@ class Chain:
         names = [self.plan.phases[p].name for p in donors]
         return make_link(with_note(fit, f"widths held for {', '.join(names)}"))
 
-    def _size_change(self, link: Link, donor: Link) -> float:
-        """Return by how much ln D has changed in phases that are clear in both."""
-        clear = link.significance >= self.options.clear_phase
-        milled = np.array([name != self._standard for name in self.plan.phase_names])
-        known = donor.significance >= self.options.clear_phase
-        both = np.nonzero(clear & known & milled)[0]
-        if both.size == 0 or link.fit is None:
-            return 0.0
-        layout = link.fit.prepared.model.layout
-        places = [layout.index(int(phase), "ln_size") for phase in both]
-        change = float(np.median(link.values[places] - donor.values[places]))
-        return float(np.clip(change, *_SIZE_CHANGE))
+    def _clear_sizes(self, layout: Layout, *links: Link) -> NDArray[np.int64]:
+        """Return where ln D stands of the milled phases that are clear in all."""
+        clear = np.array([name != self._standard for name in self.plan.phase_names])
+        for link in links:
+            clear &= link.significance >= self.options.clear_phase
+        places = [layout.index(int(p), "ln_size") for p in np.nonzero(clear)[0]]
+        return np.array(places, dtype=np.int64)
+
+    def _expected_size(
+        self, layout: Layout, link: Link, donor: Link | None, i: int
+    ) -> float | None:
+        """Return ln D of a weak phase, from its donor or else from its company."""
+        if donor is None:
+            seen = self._clear_sizes(layout, link)
+            return float(np.mean(link.values[seen])) if seen.size else None
+        both = self._clear_sizes(layout, link, donor)
+        change = np.median(link.values[both] - donor.values[both]) if both.size else 0.0
+        return float(donor.values[i] + np.clip(change, *_SIZE_CHANGE))
 
     def _restrained(self, link: Link, fit: Fit, donors: dict[int, Link | None]) -> Fit:
         layout, options = fit.prepared.model.layout, self.options
@@ -274,8 +281,9 @@ class Chain:
             for i in np.nonzero(layout.phase == phase)[0]:
                 if donor is not None:
                     center[i] = donor.values[i]
-                    if layout.kinds[i] == "ln_size":
-                        center[i] += self._size_change(link, donor)
+                if layout.kinds[i] == "ln_size":
+                    expected = self._expected_size(layout, link, donor, int(i))
+                    center[i] = center[i] if expected is None else expected
                 start[i] = center[i]
                 sigma[i] = options.priors[layout.kinds[i]].sigma_second
         held = replace(restraints, center=center, sigma=sigma)
