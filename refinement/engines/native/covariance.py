@@ -124,6 +124,9 @@ def _detection_scales(fit: Fit, passive: NDArray[np.bool_], gof: float) -> Float
         [found.columns[chosen[chosen < n]], problem.background[chosen[chosen >= n] - n]]
     )
     calculated = problem.observed - found.residual
+    # What one count adds to the intensity, in its own units: 1 where these are counts.
+    intensity = float(np.sum(calculated / problem.root_weight))
+    count = float(np.sum(problem.root_weight**-2.0)) / max(intensity, 1e-300)
     limits = []
     for base in problem.model.columns[:-1]:
         # Variance the points would have without this phase, over the present one.
@@ -135,13 +138,15 @@ def _detection_scales(fit: Fit, passive: NDArray[np.bool_], gof: float) -> Float
         at = int(np.searchsorted(chosen, base))
         sigma = gof * float(np.sqrt(inverse[at, at]))
         unit = float(np.sum(found.columns[base] * problem.root_weight**-1))
-        limits.append(3.29 * sigma + 2.71 / max(unit, 1e-300))
+        limits.append(3.29 * sigma + 2.71 * count / max(unit, 1e-300))
     return np.array(limits)
 
 
 def fractions(scales: Floats, covariance: Floats) -> tuple[Floats, Floats]:
-    """Return ``S / sum S`` and the covariance of it."""
-    total = max(float(scales.sum()), 1e-300)
+    """Return ``S / sum S`` and the covariance of it, NaN where every scale is 0."""
+    total = float(scales.sum())
+    if total <= 0.0:
+        return np.zeros_like(scales), np.full_like(covariance, np.nan)
     share = scales / total
     slope = (np.eye(scales.size) - share[:, None]) / total
     return share, slope @ covariance @ slope.T

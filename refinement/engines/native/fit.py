@@ -108,6 +108,10 @@ def prepare(
     keep = select_points(pattern, plan)
     angles = pattern[TWO_THETA].to_numpy()[keep]
     intensity = pattern[INTENSITY].to_numpy()[keep].astype(float)
+    if not np.any(intensity > 0.0):
+        raise FitError(
+            "no intensity above zero in the range in use; measure again, or set range"
+        )
     std = intensity_std(pattern)[keep]
     if model is None or not _fits(model, angles, plan, options):
         model = build_model(angles, plan, options, calibrate=calibrate)
