@@ -44,8 +44,8 @@ GENERIC_W = 0.004
 
 
 def run_refinement(
-    series_file: Path,
-    output: Path,
+    series_file: Path | str,
+    output: Path | str,
     *,
     engine: str | None = None,
     resume: bool = True,
@@ -55,9 +55,9 @@ def run_refinement(
 
     Parameters
     ----------
-    series_file : Path
+    series_file : Path or str
         The TOML file (``docs/series_file.md``).
-    output : Path
+    output : Path or str
         Folder for ``refine.nc``, ``figures/``, ``tables/`` and ``patterns/``.
     engine : str, optional
         In place of the series file's.
