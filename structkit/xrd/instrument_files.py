@@ -10,12 +10,13 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from structkit.errors import ReadError
+from structkit.errors import PlanError, ReadError
 from structkit.xrd.instrument import Instrument
 from structkit.xrd.radiation import Radiation, doublet, monochromatic
 
 _VARIANCE_TO_FWHM = 8.0 * math.log(2.0) * 1e-4
 _CENTIDEGREE = 1e-2
+_WAVES = ("Lam", "Lam1", "Lam2")
 _DOUBLET = ("Lam1", "Lam2", "I(L2)/I(L1)")
 _NARROWEST_W = 1e-6
 
@@ -136,12 +137,16 @@ def _from_gsas(path: Path, text: str) -> Instrument:
 
 
 def _radiation(path: Path, values: Mapping[str, float]) -> Radiation:
-    if "Lam" in values:
-        return monochromatic(values["Lam"])
-    if "Lam1" not in values or "Lam2" not in values:
+    if "Lam" not in values and not {"Lam1", "Lam2"} <= set(values):
         raise ReadError(f"{path}: no wavelength (Lam, or Lam1 and Lam2); add it")
     ratio = values.get("I(L2)/I(L1)", 0.5)
-    return doublet("doublet", values["Lam1"], values["Lam2"], ratio=ratio)
+    try:
+        if "Lam" in values:
+            return monochromatic(values["Lam"])
+        return doublet("doublet", values["Lam1"], values["Lam2"], ratio=max(ratio, 0.0))
+    except PlanError as error:
+        given = ", ".join(f"{key} = {values[key]:g}" for key in _WAVES if key in values)
+        raise ReadError(f"{path}: {error} ({given}); correct it") from error
 
 
 def _build(path: Path, values: Mapping[str, float]) -> Instrument:
