@@ -385,7 +385,7 @@ def test_chord_ends_where_exact_steps_end(pattern: xr.Dataset) -> None:
 
 
 def test_a_stage_that_frees_nothing_new_changes_nothing(pattern: xr.Dataset) -> None:
-    """Without texture the last stage repeats the second, which is then the exact one."""
+    """Without texture the second stage is the last one, and has to be exact."""
     phases = tuple(Phase(structure=library.load(name)) for name in ("corundum", "NaCl"))
     plan = RefinementPlan(phases=phases, instrument=INSTRUMENT)
     options = NativeOptions()
