@@ -62,6 +62,14 @@ def scalar(name: str, value: float) -> xr.Variable:
     return xr.Variable((), value, attributes(name))
 
 
+def _curves(tree: xr.DataTree) -> xr.Dataset:
+    """Return the curves with the phases' names, which a tree keeps at its root only."""
+    curves = tree.children["curves"].to_dataset(inherit=False)
+    if PHASE in curves.dims and PHASE not in curves.coords:
+        curves = curves.assign_coords({PHASE: tree[PHASE].variable})
+    return curves
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefinementResult:
     """One refined pattern.
@@ -124,7 +132,7 @@ class RefinementResult:
             status=status,
             reason=reason,
             parameters=bare,
-            curves=tree.children["curves"].to_dataset(inherit=False),
+            curves=_curves(tree),
             reflections=tree.children["reflections"].to_dataset(inherit=False),
             recipe=recipe,
         )

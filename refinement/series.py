@@ -187,6 +187,7 @@ def _load(path: Path, key: str) -> RefinementResult | None:
         tree = read_tree(path)
         if tree.attrs.get(_KEY) != key:
             return None
+        del tree.attrs[_KEY]
         return RefinementResult.from_datatree(tree)
     except (StructkitError, KeyError, ValueError, OSError) as error:
         _LOG.warning("%s cannot be used again (%s); refined anew", path, error)
