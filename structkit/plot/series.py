@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -12,7 +12,17 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from structkit.errors import SchemaError
+from structkit.plot.series_points import (
+    LIMIT_SIGMAS,
+    SeriesPoints,
+    axis_of,
+    below_detection,
+    column_of,
+    draw_points,
+    draw_truth,
+    points_of,
+    relative_std,
+)
 from structkit.plot.style import (
     BACKGROUND_COLOR,
     DOUBLE_COLUMN,
@@ -28,12 +38,9 @@ from structkit.plot.style import (
     subscript,
     subscript_words,
 )
-from structkit.schema import MILLING_TIME, PHASE
+from structkit.schema import PHASE
 
 Array = NDArray[np.float64]
-
-_LIMIT_SIGMAS = 3.0
-"""A scale below so many of its own sigmas is drawn as an upper limit there."""
 
 _ARROW_ROOM = 0.08
 """Room below zero over the height of a panel."""
@@ -43,18 +50,6 @@ _WIDE_RANGE = 20.0
 
 _HIGHEST_SHARE = 1.05
 """Where an axis of shares ends at the latest: a bar may go on, no share does."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Points:
-    """Values along the axis, each with its uncertainties and perhaps a limit."""
-
-    place: Array
-    value: Array
-    std: Array
-    systematic: Array
-    limit: Array
-    """Upper limit where the value is none, else NaN."""
 
 
 def plot_fractions(
@@ -81,9 +76,9 @@ def plot_fractions(
     ax = make_axes() if ax is None else ax
     name = "weight_fraction_crystalline"
     for index in range(results.sizes[PHASE]):
-        points = _points(results, name, index, limit=_below_detection(results, index))
-        _draw(ax, points, index)
-        _draw_truth(ax, truth, name, index)
+        points = points_of(results, name, index, limit=below_detection(results, index))
+        draw_points(ax, points, index)
+        draw_truth(ax, truth, name, index)
     ax.set_ylabel("share of crystalline part")
     _start_at_zero(ax, highest=_HIGHEST_SHARE)
     return _finish(ax, results)
@@ -114,8 +109,8 @@ def plot_relative_scales(
     shown, absent = _relative_points(results)
     is_wide = _spans_wide(shown)
     for index, points in shown.items():
-        _draw(ax, _above_zero(points) if is_wide else points, index)
-        _draw_truth(ax, truth, "relative_scale", index)
+        draw_points(ax, _above_zero(points) if is_wide else points, index)
+        draw_truth(ax, truth, "relative_scale", index)
     ax.set_ylabel("scale / scale of reference")
     if is_wide:
         _use_log_axis(ax)
@@ -145,10 +140,10 @@ def plot_sizes(
     """
     ax = make_axes() if ax is None else ax
     for index in range(results.sizes[PHASE]):
-        hidden = np.isfinite(_below_detection(results, index))
-        points = _points(results, "size_nm", index, hidden=hidden)
-        _draw(ax, _above_zero(points), index)
-        _draw_truth(ax, truth, "size_nm", index)
+        hidden = np.isfinite(below_detection(results, index))
+        points = points_of(results, "size_nm", index, hidden=hidden)
+        draw_points(ax, _above_zero(points), index)
+        draw_truth(ax, truth, "size_nm", index)
     _use_log_axis(ax)
     is_bound = str(results.attrs.get("instrument_calibrated", "true")) == "false"
     ax.set_ylabel("crystallite size" + (", at least (nm)" if is_bound else " (nm)"))
@@ -174,13 +169,13 @@ def plot_crystallinity(
     """
     ax = make_axes() if ax is None else ax
     area, content = "crystalline_area_fraction", "amorphous_fraction"
-    _draw(ax, _points(results, area, None), None, label="by area")
-    _draw_truth(ax, truth, area, None)
-    _draw_truth(ax, truth, "crystalline_fraction", None, is_content=True)
+    draw_points(ax, points_of(results, area, None), None, label="by area")
+    draw_truth(ax, truth, area, None)
+    draw_truth(ax, truth, "crystalline_fraction", None, is_content=True)
     if content in results and bool(np.isfinite(results[content]).any()):
-        points = _points(results, content, None)
+        points = points_of(results, content, None)
         weighed = replace(points, value=1.0 - points.value)
-        _draw(ax, weighed, 3, label="by internal standard")
+        draw_points(ax, weighed, 3, label="by internal standard")
     labels = ax.get_legend_handles_labels()[1]
     if len(labels) > 1:
         ax.legend(fontsize=NOTE_SIZE, frameon=False)
@@ -235,199 +230,42 @@ def compose_series(results: xr.Dataset, *, truth: xr.Dataset | None = None) -> F
     return figure
 
 
-def _axis_of(results: xr.Dataset) -> str:
-    """Return the coordinate that orders the samples."""
-    axis = str(results.attrs.get("axis", MILLING_TIME))
-    if axis not in results.coords:
-        raise SchemaError(f"results have no coordinate {axis!r} on their samples")
-    return axis
-
-
-def _column(results: xr.Dataset, name: str, index: int | None) -> Array:
-    """Return one variable of one phase along the series; NaN where it is absent."""
-    n_samples = results[_axis_of(results)].size
-    if name not in results:
-        return np.full(n_samples, np.nan)
-    array = results[name]
-    if index is not None and PHASE in array.dims:
-        array = array.isel({PHASE: index})
-    return np.asarray(array.to_numpy(), dtype=float)
-
-
-def _points(
-    results: xr.Dataset,
-    name: str,
-    index: int | None,
-    *,
-    limit: Array | None = None,
-    hidden: NDArray[np.bool_] | None = None,
-    std: Array | None = None,
-) -> _Points:
-    """Return one variable of one phase in the order of the axis, its limits apart."""
-    place = np.asarray(results[_axis_of(results)].to_numpy(), dtype=float)
-    order = np.argsort(place, kind="stable")
-    order = order[np.isfinite(place[order])]
-    value = _column(results, name, index)
-    limits = np.full(place.size, np.nan) if limit is None else limit
-    absent = np.isfinite(limits) if hidden is None else hidden
-    spread = _column(results, f"{name}_std", index) if std is None else std
-    systematic = _column(results, f"{name}_systematic", index)
-    return _Points(
-        place=place[order],
-        value=np.where(absent, np.nan, value)[order],
-        std=spread[order],
-        systematic=systematic[order],
-        limit=limits[order],
-    )
-
-
-def _below_detection(results: xr.Dataset, index: int) -> Array:
-    """Return the detection limit where the fraction is below it, else NaN."""
-    value = _column(results, "weight_fraction_crystalline", index)
-    limit = _column(results, "detection_limit", index)
-    with np.errstate(invalid="ignore"):
-        return np.where(value < limit, limit, np.nan)
-
-
-def _relative_std(results: xr.Dataset, index: int) -> Array:
-    """Return 1 sigma of the relative scale, if need be from that of the scale."""
-    if "relative_scale_std" in results:
-        return _column(results, "relative_scale_std", index)
-    scale = _column(results, "scale", index)
-    relative = _column(results, "relative_scale", index)
-    known = np.isfinite(scale) & np.isfinite(relative) & (relative > 0.0)
-    if not known.any():
-        return np.full(scale.size, np.nan)
-    reference = float(np.median(scale[known] / relative[known]))
-    return _column(results, "scale_std", index) / reference
-
-
-def _draw(
-    ax: Axes, points: _Points, index: int | None, *, label: str | None = None
-) -> None:
-    """Draw values with a thick bar (esd) and a thin one (with the systematic part)."""
-    color = OBSERVED_COLOR if index is None else color_of(index)
-    marker = "o" if index is None else marker_of(index)
-    shown = np.isfinite(points.value)
-    if shown.any():
-        place, value = points.place[shown], points.value[shown]
-        std = np.nan_to_num(points.std[shown])
-        total = np.hypot(std, np.nan_to_num(points.systematic[shown]))
-        ax.errorbar(
-            place,
-            value,
-            total,
-            fmt="none",
-            ecolor=color,
-            elinewidth=0.8,
-            capsize=2.2,
-            capthick=0.8,
-        )
-        ax.errorbar(place, value, std, fmt="none", ecolor=color, elinewidth=2.0)
-        ax.plot(
-            place,
-            value,
-            color=color,
-            marker=marker,
-            markersize=4.5,
-            markeredgecolor="white",
-            markeredgewidth=0.5,
-            linewidth=0.9,
-            label=label,
-        )
-    limited = np.isfinite(points.limit)
-    if limited.any():
-        _draw_limits(ax, points.place[limited], points.limit[limited], color)
-
-
-def _draw_limits(ax: Axes, place: Array, limit: Array, color: str) -> None:
-    """Draw upper limits: a bar with an arrow that points down."""
-    ax.plot(
-        place,
-        limit,
-        linestyle="none",
-        marker="_",
-        markersize=7.0,
-        color=color,
-        zorder=3,
-    )
-    for x, y in zip(place, limit, strict=True):
-        ax.annotate(
-            "",
-            (x, y),
-            xytext=(0, -11),
-            textcoords="offset points",
-            arrowprops={
-                "arrowstyle": "<|-,head_length=0.25,head_width=0.13",
-                "color": color,
-                "linewidth": 0.9,
-                "shrinkA": 0.0,
-                "shrinkB": 0.0,
-            },
-            annotation_clip=False,
-        )
-
-
-def _draw_truth(
-    ax: Axes,
-    truth: xr.Dataset | None,
-    name: str,
-    index: int | None,
-    *,
-    is_content: bool = False,
-) -> None:
-    """Draw the known values as a line behind the data, dashed; a content dotted."""
-    if truth is None or name not in truth:
-        return
-    points = _points(truth, name, index)
-    ax.plot(
-        points.place,
-        points.value,
-        color=OBSERVED_COLOR if index is None else color_of(index),
-        linestyle=(0, (1, 1.5)) if is_content else (0, (3, 2)),
-        linewidth=1.6,
-        alpha=0.45,
-        zorder=1,
-        label="true content by weight" if is_content else None,
-    )
-
-
-def _relative_points(results: xr.Dataset) -> tuple[dict[int, _Points], list[int]]:
+def _relative_points(results: xr.Dataset) -> tuple[dict[int, SeriesPoints], list[int]]:
     """Return relative scales by phase, and the phases that have no reference."""
-    shown: dict[int, _Points] = {}
+    shown: dict[int, SeriesPoints] = {}
     absent = []
     for index in range(results.sizes[PHASE]):
-        std = _relative_std(results, index)
-        value = _column(results, "relative_scale", index)
-        hidden = np.isfinite(_below_detection(results, index))
+        std = relative_std(results, index)
+        value = column_of(results, "relative_scale", index)
+        hidden = np.isfinite(below_detection(results, index))
         if not np.isfinite(value).any() or np.any(hidden & np.isclose(value, 1.0)):
             absent.append(index)
             continue
-        limit = np.where(hidden, np.fmax(value, 0.0) + _LIMIT_SIGMAS * std, np.nan)
-        shown[index] = _points(results, "relative_scale", index, limit=limit, std=std)
+        limit = np.where(hidden, np.fmax(value, 0.0) + LIMIT_SIGMAS * std, np.nan)
+        shown[index] = points_of(results, "relative_scale", index, limit=limit, std=std)
     return shown, absent if "relative_scale" in results else []
 
 
-def _spans_wide(shown: dict[int, _Points]) -> bool:
+def _spans_wide(shown: dict[int, SeriesPoints]) -> bool:
     """Return whether the positive values span more than a linear axis can show."""
     known = _positive(shown)
     return known.size > 0 and float(known.max()) > _WIDE_RANGE * float(known.min())
 
 
-def _positive(shown: dict[int, _Points]) -> Array:
+def _positive(shown: dict[int, SeriesPoints]) -> Array:
     """Return all positive values and limits."""
     parts = [part for p in shown.values() for part in (p.value, p.limit)]
     known = np.concatenate([np.empty(0), *parts])
     return np.asarray(known[np.isfinite(known) & (known > 0.0)])
 
 
-def _frame_wide(ax: Axes, shown: dict[int, _Points]) -> None:
+def _frame_wide(ax: Axes, shown: dict[int, SeriesPoints]) -> None:
     """Let values and limits set a logarithmic axis, not the ends of long bars."""
     known = _positive(shown)
     ax.set_ylim(0.45 * float(known.min()), 1.6 * float(known.max()))
 
 
-def _above_zero(points: _Points) -> _Points:
+def _above_zero(points: SeriesPoints) -> SeriesPoints:
     """Return points whose bars stay above zero, for a logarithmic axis."""
     value = np.where(points.value > 0.0, points.value, np.nan)
     std = np.minimum(points.std, 0.9 * value)
@@ -467,7 +305,7 @@ def _start_at_zero(ax: Axes, *, highest: float = np.inf) -> None:
 
 def _finish(ax: Axes, results: xr.Dataset) -> Axes:
     """Label the time axis and leave a margin beside the first and last point."""
-    axis = results[_axis_of(results)]
+    axis = results[axis_of(results)]
     ax.set_xlabel(axis_label(axis))
     ax.margins(x=0.04)
     places = np.unique(axis.to_numpy()[np.isfinite(axis.to_numpy())])
