@@ -47,17 +47,7 @@ def draw(
 ) -> Floats:
     """Return all lines in one column."""
     out = np.zeros((1, GRID.size))
-    column = np.zeros(centers.size, dtype=np.int64)
-    draw_lines(
-        centers,
-        gaussian,
-        lorentzian,
-        areas[:, None].copy(),
-        column,
-        np.ones_like(column),
-        window,
-        out,
-    )
+    draw_lines(centers, gaussian, lorentzian, areas[:, None].copy(), window, out)
     return out[0]
 
 
@@ -85,25 +75,16 @@ def test_pure_shapes(gaussian: float, lorentzian: float) -> None:
     assert np.abs(shape - slow).max() < DRAWN * slow.max()
 
 
-def test_each_line_goes_to_its_own_columns() -> None:
+def test_each_line_adds_its_areas_to_all_columns() -> None:
     centers, gaussian, lorentzian, _ = some_lines(4, 2)
-    out = np.full((4, GRID.size), 0.5)
-    amplitudes = np.array([[2.0, -1.0], [3.0, np.nan]])
-    draw_lines(
-        centers,
-        gaussian,
-        lorentzian,
-        amplitudes,
-        np.array([1, 3]),
-        np.array([2, 1]),
-        UNLIMITED,
-        out,
-    )
+    out = np.full((3, GRID.size), 0.5)
+    amplitudes = np.array([[2.0, -1.0, 0.0], [0.0, 4.0, 3.0]])
+    draw_lines(centers, gaussian, lorentzian, amplitudes, UNLIMITED, out)
     one, other = (
         draw(centers[k : k + 1], gaussian[k : k + 1], lorentzian[k : k + 1], np.ones(1))
         for k in (0, 1)
     )
-    expected = 0.5 + np.array([0.0 * one, 2.0 * one, -one, 3.0 * other])
+    expected = 0.5 + np.array([2.0 * one, 4.0 * other - one, 3.0 * other])
     assert out == pytest.approx(expected)
 
 

@@ -94,19 +94,18 @@ def no_restraints(n: int) -> Restraints:
         sigma=np.full(n, np.inf),
         low=np.full(n, -np.inf),
         high=np.full(n, np.inf),
+        growth=np.zeros(n),
     )
 
 
-@pytest.mark.parametrize("chord", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_minimum_is_that_of_scipy(seed: int, chord: bool) -> None:
+def test_minimum_is_that_of_scipy(seed: int) -> None:
     rng = np.random.default_rng(seed)
     data = decay(np.array([3.0, 1.5, 0.4])) + 0.05 * rng.normal(size=60)
     start = np.array([1.0, 0.3, 0.0])
     found = minimize(
-        Curve(decay, data), start, np.ones(3, bool), no_restraints(3),
-        tolerance=1e-9, chord=chord,
-    )  # fmt: skip
+        Curve(decay, data), start, np.ones(3, bool), no_restraints(3), tolerance=1e-9
+    )
     slow = least_squares(lambda v: data - decay(v), start, xtol=1e-12, ftol=1e-12)
     assert found.converged
     assert found.found.values == pytest.approx(slow.x, rel=1e-4)
@@ -173,18 +172,27 @@ def test_running_out_of_steps_is_told() -> None:
     assert found.steps == 2
 
 
-def test_a_chord_spares_jacobians() -> None:
-    data = decay(np.array([3.0, 1.5, 0.4]))
-    start = np.array([2.7, 1.4, 0.35])
-    counts = []
-    for chord in (False, True):
-        curve = Curve(decay, data)
-        minimize(
-            curve, start, np.ones(3, bool), no_restraints(3),
-            tolerance=1e-8, chord=chord,
-        )  # fmt: skip
-        counts.append(curve.jacobians)
-    assert counts[1] < counts[0]
+def test_a_vanishing_width_grows_again() -> None:
+    """A step of a logarithm is taken as one of the width: no plateau at small ones."""
+    data = 3.0 * GRID_OF_WIDTHS
+
+    def line(values: Floats) -> Floats:
+        return np.asarray(np.exp(values[0]) * GRID_OF_WIDTHS)
+
+    start = np.array([np.log(1e-5)])
+    free = np.ones(1, bool)
+    steps = []
+    for growth in (0.0, 1.0):
+        restraints = replace(no_restraints(1), growth=np.array([growth]))
+        restraints.low[:], restraints.high[:] = np.log(1e-6), np.log(1e2)
+        found = minimize(Curve(line, data), start, free, restraints, tolerance=1e-9)
+        steps.append(found.steps)
+    assert found.converged
+    assert np.exp(found.found.values) == pytest.approx(3.0)
+    assert steps[1] < steps[0]
+
+
+GRID_OF_WIDTHS = np.linspace(0.5, 2.0, 30)
 
 
 @pytest.fixture(scope="module")
@@ -323,13 +331,9 @@ def test_reduced_matrix_is_that_of_projected_derivatives(pattern: xr.Dataset) ->
     assert transfer == pytest.approx(slow, rel=1e-4, abs=1e-6 * np.abs(slow).max())
 
 
-def solve_from(
-    prepared: Prepared, start: Floats, restraints: Restraints, *, chord: bool = False
-) -> Any:
+def solve_from(prepared: Prepared, start: Floats, restraints: Restraints) -> Any:
     free = prepared.model.layout.allowed(prepared.model.plan)
-    return minimize(
-        prepared.problem, start, free, restraints, tolerance=1e-4, chord=chord
-    )
+    return minimize(prepared.problem, start, free, restraints, tolerance=1e-4)
 
 
 def fractions(prepared: Prepared, minimum: Any) -> Floats:
@@ -364,24 +368,6 @@ def test_the_same_minimum_from_far(pattern: xr.Dataset, seed: int) -> None:
     assert fractions(prepared, again) == pytest.approx(
         fractions(prepared, best), abs=1e-4
     )
-
-
-def test_chord_ends_where_exact_steps_end(pattern: xr.Dataset) -> None:
-    """NATIVE.md: chord steps alone moved weight fractions by up to 0.95 wt%."""
-    plan = replace(make_plan(), refine_resolution=False)
-    prepared = prepare(pattern, plan, NativeOptions())
-    layout = prepared.model.layout
-    restraints = make_restraints(layout, plan, NativeOptions())
-    start = start_values(layout, plan, NativeOptions())
-    start[layout.index(1, "ln_size")] = np.log(200.0)
-    start[layout.names.index("shift")] = 0.03
-    exact = solve_from(prepared, start, restraints)
-    chord = solve_from(prepared, start, restraints, chord=True)
-    assert chord.converged
-    assert fractions(prepared, chord) == pytest.approx(
-        fractions(prepared, exact), abs=5e-4
-    )
-    assert chord.total == pytest.approx(exact.total, abs=0.1)
 
 
 def test_a_stage_that_frees_nothing_new_changes_nothing(pattern: xr.Dataset) -> None:
