@@ -29,6 +29,8 @@ from structkit.structures.crystal import CrystalStructure
 from structkit.xrd.instrument import Instrument
 
 Floats = NDArray[np.float64]
+LARGE_SIZE = 1e4
+"""Crystallite size (angstrom) that several standards are thought to have."""
 NO_SIZE = 1e7
 """Crystallite size (angstrom) that adds no width."""
 NO_STRAIN = 1e-12
@@ -75,7 +77,8 @@ def calibrate_instrument(
     ----------
     standards : sequence of Standard
         One standard: all of its width is taken as the instrument's. Several: the
-        resolution is shared, and each has its own size and microstrain.
+        resolution is shared, and each has its own size and microstrain; they are
+        thought large, as a width common to all could as well be the instrument's.
     instrument : Instrument
         Radiation, monochromator, and a start for the resolution.
     two_theta_range, exclude : optional
@@ -148,7 +151,7 @@ def _standard_plan(
         refine_cell=not standard.certified_cell,
         refine_size=shared,
         refine_strain=shared,
-        size=None if shared else NO_SIZE,
+        size=LARGE_SIZE if shared else NO_SIZE,
         microstrain=None if shared else NO_STRAIN,
         texture=standard.texture,
     )

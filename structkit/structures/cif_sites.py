@@ -68,6 +68,12 @@ def _read_site(
     """Return one atom, or None (with a remark) for a row without coordinates."""
     label = entry.get("label") or entry.get("type_symbol", "?")
     raw = [parse_number(entry.get(f"fract_{axis}", "?")) for axis in "xyz"]
+    for axis, value in zip("xyz", raw, strict=True):
+        given = entry.get(f"fract_{axis}", "?")
+        if math.isnan(value) and given not in ("?", "."):
+            raise StructureError(
+                f"atom {label}: fract_{axis} is {given!r}, not a number; correct it"
+            )
     if entry.get("calc_flag", "").lower() == "dum" or any(map(math.isnan, raw)):
         remarks.append(f"{label} has no coordinates and was left out")
         return None

@@ -118,6 +118,11 @@ def _from_gsas(path: Path, text: str) -> Instrument:
                 if name:
                     values[name] = _number(path, number, name, field)
             values["Zero"] *= _CENTIDEGREE
+        elif key.rstrip().endswith("PRCF1") and fields and fields[0] != "3":
+            raise ReadError(
+                f"{path}, line {number}: GSAS profile function {fields[0]}; only 3 is "
+                "understood: export it with function 3, or use a standard's pattern"
+            )
         elif key.rstrip().endswith("PRCF11") and len(fields) >= 3:
             for name, field in zip("UVW", fields, strict=False):
                 values[name] = _number(path, number, name, field)

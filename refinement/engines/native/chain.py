@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import xarray as xr
@@ -120,6 +122,16 @@ class Chain:
     plan: RefinementPlan
     options: NativeOptions
     _model: Model | None = None
+    seconds: dict[int, float] = field(default_factory=dict)
+    """Wall time of each pattern's fits so far, by position."""
+
+    @contextmanager
+    def _timed(self, position: int) -> Iterator[None]:
+        """Add the time of a pattern's fit to its account."""
+        begun = time.perf_counter()
+        yield
+        spent = time.perf_counter() - begun
+        self.seconds[position] = self.seconds.get(position, 0.0) + spent
 
     @property
     def _standard(self) -> str | None:
@@ -133,8 +145,8 @@ class Chain:
         *,
         known: dict[int, Link] | None = None,
         progress: Callable[[str, int], None] | None = None,
-    ) -> list[Link | FitError]:
-        """Fit all patterns in their order.
+    ) -> Iterator[Link | FitError]:
+        """Fit all patterns in their order; yield each as soon as it is final.
 
         Parameters
         ----------
@@ -146,27 +158,35 @@ class Chain:
         progress : callable, optional
             Called with what was done and the position.
 
-        Returns
-        -------
-        list of Link or FitError
+        Yields
+        ------
+        Link or FitError
+            In the order of the patterns. What only the fit itself needs is let go
+            afterwards, so that long series stay small in memory.
         """
         found: list[Link | FitError] = []
         fixed = known or {}
         report = progress or (lambda _what, _position: None)
         previous: Link | None = None
         for position, pattern in enumerate(patterns):
-            link = fixed.get(position) or self._first_pass(pattern, previous)
+            with self._timed(position):
+                link = fixed.get(position) or self._first_pass(pattern, previous)
             found.append(link)
             previous = link if isinstance(link, Link) else previous
             report("first pass", position)
         for position in range(len(found)):
             if position not in fixed:
-                found[position] = self._retry(found, position)
+                with self._timed(position):
+                    found[position] = self._retry(found, position)
         for position in range(len(found)):
             if position not in fixed:
-                found[position] = self._second_pass(found, position)
+                with self._timed(position):
+                    found[position] = self._second_pass(found, position)
             report("second pass", position)
-        return found
+            final = found[position]
+            yield final
+            if isinstance(final, Link):
+                found[position] = replace(final, fit=None)
 
     def _first_pass(
         self, pattern: xr.Dataset, previous: Link | None

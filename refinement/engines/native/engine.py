@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from refinement.engines.native.summary import summarize
 from refinement.plan import RefinementPlan
 from refinement.result import RefinementResult
 from structkit.errors import FitError
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,7 +125,6 @@ class NativeEngine:
         list of RefinementResult
             A pattern that could not be fitted has status ``FAILED`` and its reason.
         """
-        begun = time.perf_counter()
         done = dict(known or {})
         fixed = {
             i: _link_of(result)
@@ -131,16 +133,18 @@ class NativeEngine:
         }
         chain = Chain(plan, self.options, self._model)
         links = chain.run(patterns, known=fixed, progress=progress)
-        share = (time.perf_counter() - begun) / max(len(patterns) - len(done), 1)
         results = []
+        begun = time.perf_counter()
         for position, link in enumerate(links):
             if position in done:
                 results.append(done[position])
                 continue
-            result = self._finish(link, plan, begun=time.perf_counter() - share)
+            seconds = chain.seconds.get(position, 0.0)
+            result = self._finish(link, plan, begun=time.perf_counter() - seconds)
             results.append(result)
             if on_result is not None:
                 on_result(position, result)
+        _LOG.debug("series of %d in %.3f s", len(results), time.perf_counter() - begun)
         return results
 
     def _finish(

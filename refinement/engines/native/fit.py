@@ -26,6 +26,8 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 _GROWTH = {"ln_size": -1.0, "ln_strain": 1.0}
 MIN_POINTS = 50
+_SCALE_CHANGE = 0.1
+"""Change of ln GOF^2 from which the last stage is repeated with the new scale."""
 _EARLY = 20.0
 """How much less exact the stages before the last may be."""
 
@@ -225,34 +227,59 @@ def run_stages(
     stages: tuple[Stage, ...],
     options: NativeOptions,
 ) -> Fit:
-    """Fit stage after stage; the priors' scale follows GOF^2 between them."""
+    """Fit stage after stage; the priors' scale follows GOF^2 between them.
+
+    Where the last stage was run with another scale than it ended with, it is repeated:
+    cold and warm fits then end in the same minimum.
+    """
     model = prepared.model
     problem = prepared.problem
     values = start
-    minimum: Minimum | None = None
     flags = [stage_flags(model.layout, model.plan, stage) for stage in stages]
     # A stage that frees nothing new would repeat the one before it.
     steps = [free for k, free in enumerate(flags) if not _repeats(flags, k)]
-    for number, free in enumerate(steps, start=1):
-        last = number == len(steps)
+    if not steps:
+        raise FitError("stages: the plan has no stage; give at least one")
+    early = _EARLY * options.tolerance
+    rounds = [(free, early) for free in steps[:-1]]
+    # The last stage of a cold start is begun loosely, to learn its own GOF^2 first.
+    rounds += [(steps[-1], early)] * (len(steps) > 1) + [(steps[-1], options.tolerance)]
+    minimum, used = None, restraints.scale
+    for free, tolerance in rounds:
+        used = restraints.scale
         minimum = minimize(
             problem,
             values,
             free,
             restraints,
-            tolerance=options.tolerance if last else _EARLY * options.tolerance,
+            tolerance=tolerance,
             max_steps=options.max_steps,
         )
         values = minimum.found.values
-        freedom = max(problem.n_points - int(free.sum()) - 20, 1)
-        gof_square = problem.misfit(minimum.found) / freedom
-        restraints.scale = float(np.clip(gof_square, 1.0, options.prior_scale_cap))
-        problem.rescale(minimum.found.amounts, restraints.scale)
-    if minimum is None:
-        raise FitError("stages: the plan has no stage; give at least one")
+        _rescale(problem, restraints, minimum, options)
+    if minimum is None or abs(np.log(restraints.scale / used)) > _SCALE_CHANGE:
+        minimum = minimize(
+            problem,
+            values,
+            steps[-1],
+            restraints,
+            tolerance=options.tolerance,
+            max_steps=options.max_steps,
+        )
+        values = minimum.found.values
     minimum.found = problem.evaluate(values)
     minimum.total = minimum.found.chi_square + restraints.penalty(values)
     return Fit(prepared=prepared, minimum=minimum, restraints=restraints)
+
+
+def _rescale(
+    problem: Problem, restraints: Restraints, minimum: Minimum, options: NativeOptions
+) -> None:
+    """Scale priors, ridge and halo cost by the GOF^2 of a fit so far."""
+    freedom = max(problem.n_points - int(minimum.free.sum()) - 20, 1)
+    gof_square = problem.misfit(minimum.found) / freedom
+    restraints.scale = float(np.clip(gof_square, 1.0, options.prior_scale_cap))
+    problem.rescale(minimum.found.amounts, restraints.scale)
 
 
 def _repeats(flags: list[Flags], number: int) -> bool:

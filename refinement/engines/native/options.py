@@ -90,7 +90,7 @@ class NativeOptions:
     """Internal grid points over the narrowest line, as expected."""
     least_points_per_fwhm: float = 3.5
     """Points below which a fit is repeated on a finer grid."""
-    axial_nodes: int = 6
+    axial_nodes: int = 10
     """Gauss nodes of the axial-divergence integral."""
     tolerance: float = 0.05
     """Predicted decrease of chi-square, over GOF^2, at which a fit has converged."""
