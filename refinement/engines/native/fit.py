@@ -28,7 +28,7 @@ _GROWTH = {"ln_size": -1.0, "ln_strain": 1.0}
 MIN_POINTS = 50
 _SCALE_CHANGE = 0.1
 """Change of ln GOF^2 from which the last stage is repeated with the new scale."""
-_EARLY = 20.0
+_EARLY = 200.0
 """How much less exact the stages before the last may be."""
 
 
