@@ -267,7 +267,8 @@ def run_stages(
             max_steps=options.max_steps,
         )
         values = minimum.found.values
-    minimum.found = problem.evaluate(values)
+    if model.n_columns > len(model.lines) or restraints.scale != used:
+        minimum.found = problem.evaluate(values)
     minimum.total = minimum.found.chi_square + restraints.penalty(values)
     return Fit(prepared=prepared, minimum=minimum, restraints=restraints)
 
