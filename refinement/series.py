@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -92,8 +92,10 @@ def refine_series(
 
     ordered = [patterns[name] for name in names]
     if jobs > 1 and len(names) - len(known) > jobs:
-        results = _in_parallel(worker, ordered, plan, known, jobs)
-        for position, result in enumerate(results):
+        results: list[RefinementResult] = []
+        for result in _in_parallel(worker, ordered, plan, known, jobs):
+            position = len(results)
+            results.append(result)
             if position not in known:
                 keep(position, result)
                 report("refined", position)
@@ -110,12 +112,12 @@ def _in_parallel(
     plan: RefinementPlan,
     known: Mapping[int, RefinementResult],
     jobs: int,
-) -> list[RefinementResult]:
-    """Refine runs of neighbours in processes of their own."""
+) -> Iterator[RefinementResult]:
+    """Refine runs of neighbours in processes of their own; yield run after run."""
     from joblib import Parallel, delayed
 
     runs = np.array_split(np.arange(len(patterns)), jobs)
-    parts = Parallel(n_jobs=jobs)(
+    parts = Parallel(n_jobs=jobs, return_as="generator")(
         delayed(worker.refine_series)(
             [patterns[i] for i in run],
             plan,
@@ -123,7 +125,8 @@ def _in_parallel(
         )
         for run in runs
     )
-    return [result for part in parts for result in part]
+    for part in parts:
+        yield from part
 
 
 def result_key(pattern: xr.Dataset, marks: str) -> str:
