@@ -42,8 +42,6 @@ class Instrument:
     """2theta of the monochromator crystal in degree; None: no monochromator."""
     polarization: float | None = None
     """cos^2(2 theta_m) given directly (overrides the monochromator); 1: unpolarised."""
-    geometry: str = "bragg-brentano"
-    """``bragg-brentano`` or ``debye-scherrer``."""
     calibrated: bool = False
     """True when the resolution was fitted to a standard; else sizes are bounds."""
     source: str = ""
@@ -57,8 +55,6 @@ class Instrument:
             raise PlanError("instrument: all widths are zero; give W (degree squared)")
         if not 0.0 <= self.axial_divergence < 0.2:
             raise PlanError("instrument: axial_divergence must lie in [0, 0.2)")
-        if self.geometry not in ("bragg-brentano", "debye-scherrer"):
-            raise PlanError(f"instrument: unknown geometry {self.geometry!r}")
 
     @property
     def polarization_ratio(self) -> float:
