@@ -64,11 +64,16 @@ def refine_series(
     ------
     EngineUnavailableError
         When the engine is unknown or cannot run here.
+    PlanError
+        When the plan asks for what the engine cannot do.
     """
     worker = get_engine(engine) if isinstance(engine, str) else engine
+    worker.check(plan)
     names = list(patterns)
     marks = (
-        _fingerprint(plan) + worker.name + _fingerprint(getattr(worker, "options", 0))
+        _fingerprint(plan)
+        + f"{worker.name} {worker.describe().version}"
+        + _fingerprint(getattr(worker, "options", 0))
     )
     keys = [result_key(patterns[name], marks) for name in names]
     known = {}
@@ -91,9 +96,10 @@ def refine_series(
             progress(what, names[position])
 
     ordered = [patterns[name] for name in names]
+    folders = None if store is None else [store / name for name in names]
     if jobs > 1 and len(names) - len(known) > jobs:
         results: list[RefinementResult] = []
-        for result in _in_parallel(worker, ordered, plan, known, jobs):
+        for result in _in_parallel(worker, ordered, plan, known, folders, jobs):
             position = len(results)
             results.append(result)
             if position not in known:
@@ -101,7 +107,12 @@ def refine_series(
                 report("refined", position)
     else:
         results = worker.refine_series(
-            ordered, plan, known=known, on_result=keep, progress=report
+            ordered,
+            plan,
+            known=known,
+            on_result=keep,
+            progress=report,
+            folders=folders,
         )
     return dict(zip(names, results, strict=True))
 
@@ -111,17 +122,20 @@ def _in_parallel(
     patterns: list[xr.Dataset],
     plan: RefinementPlan,
     known: Mapping[int, RefinementResult],
+    folders: list[Path] | None,
     jobs: int,
 ) -> Iterator[RefinementResult]:
     """Refine runs of neighbours in processes of their own; yield run after run."""
     from joblib import Parallel, delayed
 
     runs = np.array_split(np.arange(len(patterns)), jobs)
-    parts = Parallel(n_jobs=jobs, return_as="generator")(
+    backend = "threading" if worker.in_threads else "loky"
+    parts = Parallel(n_jobs=jobs, backend=backend, return_as="generator")(
         delayed(worker.refine_series)(
             [patterns[i] for i in run],
             plan,
             known={i - int(run[0]): known[i] for i in run.tolist() if i in known},
+            folders=None if folders is None else [folders[i] for i in run],
         )
         for run in runs
     )

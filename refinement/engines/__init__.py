@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import xarray as xr
@@ -12,8 +14,24 @@ from refinement.plan import RefinementPlan
 from refinement.result import RefinementResult
 from structkit.errors import EngineUnavailableError
 
-ENGINES = ("native",)
+ENGINES = ("native", "gsas2", "rietx")
 """Names of the engines, the default first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInfo:
+    """What is known of an engine on this machine."""
+
+    name: str
+    """Name in plans and tables."""
+    available: bool
+    """Whether it can run here."""
+    version: str = ""
+    """Its version, where it was found."""
+    path: str = ""
+    """Where it was found."""
+    remedy: str = ""
+    """Why it cannot run, and what to do; empty when it can."""
 
 
 class Engine(Protocol):
@@ -21,9 +39,19 @@ class Engine(Protocol):
 
     name: str
     """Name in plans and tables."""
+    in_threads: bool
+    """Whether parallel runs are threads, as the engine has processes of its own."""
 
     def is_available(self) -> bool:
         """Return whether it can run here."""
+        ...
+
+    def describe(self) -> EngineInfo:
+        """Return version and place, or what to do where it cannot run."""
+        ...
+
+    def check(self, plan: RefinementPlan) -> None:
+        """Refuse (``PlanError``) what it cannot do, naming the plan's field."""
         ...
 
     def refine(
@@ -32,8 +60,12 @@ class Engine(Protocol):
         plan: RefinementPlan,
         *,
         start: RefinementResult | None = None,
+        folder: Path | None = None,
     ) -> RefinementResult:
-        """Refine one pattern, cold or from a neighbour's result."""
+        """Refine one pattern, cold or from a neighbour's result.
+
+        ``folder`` is where the engine may leave files of its own.
+        """
         ...
 
     def refine_series(
@@ -44,8 +76,9 @@ class Engine(Protocol):
         known: Mapping[int, RefinementResult] | None = None,
         on_result: Callable[[int, RefinementResult], None] | None = None,
         progress: Callable[[str, int], None] | None = None,
+        folders: Sequence[Path] | None = None,
     ) -> list[RefinementResult]:
-        """Refine patterns in the order of a series."""
+        """Refine patterns in the order of a series; one folder for each."""
         ...
 
 
@@ -61,7 +94,23 @@ def get_engine(name: str = "native") -> Engine:
         from refinement.engines.native.engine import NativeEngine
 
         return NativeEngine()
+    if name == "gsas2":
+        from refinement.engines.gsas2.engine import Gsas2Engine
+
+        return _if_available(Gsas2Engine())
+    if name == "rietx":
+        from refinement.engines.rietx import RietxEngine
+
+        return _if_available(RietxEngine())
     near = difflib.get_close_matches(name, ENGINES, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     known = ", ".join(ENGINES)
     raise EngineUnavailableError(f"no engine {name!r}; there is {known}{hint}")
+
+
+def _if_available(engine: Engine) -> Engine:
+    """Return the engine, or refuse with its remedy."""
+    found = engine.describe()
+    if not found.available:
+        raise EngineUnavailableError(f"engine {found.name}: {found.remedy}")
+    return engine

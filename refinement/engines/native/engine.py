@@ -6,10 +6,12 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from refinement.engines import EngineInfo
 from refinement.engines.native.chain import Chain, Link, fit_cold, fit_warm
 from refinement.engines.native.fit import Fit, prepare
 from refinement.engines.native.layout import start_values
@@ -18,6 +20,7 @@ from refinement.engines.native.options import NativeOptions
 from refinement.engines.native.summary import summarize
 from refinement.plan import RefinementPlan
 from refinement.result import RefinementResult
+from structkit import __version__
 from structkit.errors import FitError
 
 _LOG = logging.getLogger(__name__)
@@ -33,11 +36,22 @@ class NativeEngine:
     options: NativeOptions = field(default_factory=NativeOptions)
     """Its own means."""
     name: str = "native"
+    in_threads: bool = False
     _model: Model | None = None
 
     def is_available(self) -> bool:
         """Return True: it is part of the package."""
         return True
+
+    def describe(self) -> EngineInfo:
+        """Return structkit's own version and place."""
+        place = str(Path(__file__).parent)
+        return EngineInfo(
+            name=self.name, available=True, version=__version__, path=place
+        )
+
+    def check(self, plan: RefinementPlan) -> None:
+        """Accept every plan: plans are made of what this engine can do."""
 
     def fit(
         self,
@@ -74,6 +88,7 @@ class NativeEngine:
         plan: RefinementPlan,
         *,
         start: RefinementResult | None = None,
+        folder: Path | None = None,
     ) -> RefinementResult:
         """Refine one pattern.
 
@@ -85,6 +100,8 @@ class NativeEngine:
             What to refine.
         start : RefinementResult, optional
             A neighbour's result with the same plan: a warm start.
+        folder : Path, optional
+            Not used: this engine leaves no files.
 
         Raises
         ------
@@ -103,6 +120,7 @@ class NativeEngine:
         known: Mapping[int, RefinementResult] | None = None,
         on_result: Callable[[int, RefinementResult], None] | None = None,
         progress: Callable[[str, int], None] | None = None,
+        folders: Sequence[Path] | None = None,
     ) -> list[RefinementResult]:
         """Refine the patterns of a series, in the order of its axis.
 
@@ -119,6 +137,8 @@ class NativeEngine:
             Called with position and result as soon as a result is final.
         progress : callable, optional
             Called with what was done and the position.
+        folders : sequence of Path, optional
+            Not used: this engine leaves no files.
 
         Returns
         -------
