@@ -1,5 +1,4 @@
-"""One pattern after another, each started from its neighbour: for engines that chain
-no more cleverly than that."""
+"""One pattern after another, each started from its neighbour: the plain chain."""
 
 from __future__ import annotations
 
