@@ -40,6 +40,7 @@ COUNTING_TIME = "counting_time"
 MILLING_TIME = "milling_time"
 SAMPLE = "sample"
 PHASE = "phase"
+ENGINE = "engine"
 NOISE_RATIO = "noise_ratio"
 ESD_RELIABLE = "esd_reliable"
 
