@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from refinement.engines import ENGINES
 from refinement.engines.native.options import NativeOptions
 from structkit.io import manifest
 
@@ -41,6 +42,16 @@ def test_every_key_of_the_series_file_is_listed(model: type[BaseModel]) -> None:
     for name in names:
         marks = [f"`{name}`"] if name not in tables else [f"`{name}`", f"xrd.{name}]"]
         assert any(mark in text for mark in marks), name
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_is_a_value_of_its_key(engine: str) -> None:
+    text = (ROOT / "docs" / "series_file.md").read_text(encoding="utf-8")
+    (row,) = [line for line in text.splitlines() if line.startswith("| `engine` ")]
+    assert f'`"{engine}"`' in row
+    phases = [{"name": "NaCl"}]
+    table = manifest.XrdTable.model_validate({"engine": engine, "phase": phases})
+    assert table.engine == engine
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

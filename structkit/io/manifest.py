@@ -120,7 +120,7 @@ class XrdTable(_Table):
     """``[xrd]``: how the powder patterns are refined."""
 
     engine: Text = "native"
-    """Refinement engine."""
+    """Refinement engine: ``native``, ``gsas2`` or ``rietx``; checked where it runs."""
     two_theta_range: Range | None = Field(default=None, alias="range")
     """First and last angle used, degree."""
     exclude: tuple[Range, ...] = ()
