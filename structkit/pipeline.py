@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ from structkit.io.manifest import (
     read_series,
 )
 from structkit.io.read import read_pattern
-from structkit.schema import SAMPLE
+from structkit.schema import MILLING_TIME, SAMPLE, label
 from structkit.store import write_table, write_tree
 from structkit.structures.cif import read_cif
 from structkit.structures.crystal import CrystalStructure
@@ -78,39 +78,92 @@ def run_refinement(
         Anything that keeps the whole series from being refined. One pattern that
         fails is a row with its reason.
     """
-    series_file, output = Path(series_file), Path(output)
-    series = read_series(series_file)
-    if series.xrd is None:
-        raise SeriesFileError(
-            f"{series_file}: no [xrd] table; add one with its phases and instrument"
-        )
-    engine_name = engine or series.xrd.engine
+    output = Path(output)
+    series, xrd = read_xrd_series(series_file)
+    engine_name = engine or xrd.engine
     get_engine(engine_name)
-    plan = build_plan(series.xrd)
-    tree, failures = load_series(series)
-    order = _order(series, tree, failures)
-    patterns = {
-        name: tree.children[name].children["xrd"].to_dataset(inherit=False)
-        for name in order
-    }
-    patterns = {name: found for name, found in patterns.items() if name not in failures}
-    _check_wavelengths(patterns, plan)
-    with _progress(2 * len(patterns)) as advance:
+    work = prepare_series(series, xrd)
+    with show_progress(2 * len(work.patterns)) as advance:
         refined = refine_series(
-            patterns,
-            plan,
+            work.patterns,
+            work.plan,
             engine=engine_name,
             store=output / "patterns",
             resume=resume,
             jobs=jobs,
             progress=advance,
         )
-    results = {
-        name: refined.get(name)
-        or RefinementResult.failure(engine_name, str(failures[name]), plan.phase_names)
-        for name in _order(series, tree, failures, with_failures=True)
+    return _store(work, work.complete(refined, engine_name), output)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesWork:
+    """What there is to refine: one plan, and the patterns in order."""
+
+    series: SeriesFile
+    """The series file."""
+    plan: RefinementPlan
+    """What is refined in every pattern."""
+    patterns: Mapping[str, xr.Dataset]
+    """Patterns that could be read, by sample, along the series' axis."""
+    samples: tuple[str, ...]
+    """All samples with a pattern, also those that could not be read."""
+    failures: Mapping[str, StructkitError]
+    """Why not, for those."""
+
+    def complete(
+        self, refined: Mapping[str, RefinementResult], engine: str
+    ) -> dict[str, RefinementResult]:
+        """Return the results of all samples, failures for those not read."""
+        return {
+            name: refined.get(name)
+            or RefinementResult.failure(
+                engine, str(self.failures[name]), self.plan.phase_names
+            )
+            for name in self.samples
+        }
+
+
+def read_xrd_series(path: Path | str) -> tuple[SeriesFile, XrdTable]:
+    """Return a series file and its ``[xrd]`` table.
+
+    Raises
+    ------
+    StructkitError
+        The file cannot be read, has mistakes, or has no such table.
+    """
+    series = read_series(path)
+    if series.xrd is None:
+        raise SeriesFileError(
+            f"{path}: no [xrd] table; add one with its phases and instrument"
+        )
+    return series, series.xrd
+
+
+def prepare_series(series: SeriesFile, table: XrdTable) -> SeriesWork:
+    """Build the plan of a series, calibrate its instrument, read its patterns.
+
+    Raises
+    ------
+    StructkitError
+        As :func:`build_plan`; or there is no pattern, or one whose file names another
+        wavelength than the instrument. One that cannot be read is among ``failures``.
+    """
+    plan = build_plan(table)
+    tree, failures = load_series(series)
+    patterns = {
+        name: tree.children[name].children["xrd"].to_dataset(inherit=False)
+        for name in _order(series, tree, failures)
+        if name not in failures
     }
-    return _store(series, plan, results, patterns, output)
+    _check_wavelengths(patterns, plan)
+    return SeriesWork(
+        series=series,
+        plan=plan,
+        patterns=patterns,
+        samples=tuple(_order(series, tree, failures, with_failures=True)),
+        failures=failures,
+    )
 
 
 def build_plan(table: XrdTable) -> RefinementPlan:
@@ -261,7 +314,7 @@ def _check_wavelengths(
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[str, str], None]]:
+def show_progress(total: int) -> Iterator[Callable[[str, str], None]]:
     """Show a bar on stderr where that is a terminal."""
     if not sys.stderr.isatty() or total == 0:
         yield lambda _what, _name: None
@@ -277,43 +330,52 @@ def _progress(total: int) -> Iterator[Callable[[str, str], None]]:
 
 
 def _store(
-    series: SeriesFile,
-    plan: RefinementPlan,
-    results: Mapping[str, RefinementResult],
-    patterns: Mapping[str, xr.Dataset],
-    output: Path,
+    work: SeriesWork, results: Mapping[str, RefinementResult], output: Path
 ) -> xr.Dataset:
-    samples = {sample.id: sample for sample in series.samples}
+    refuse_all_failed(list(results.values()))
+    samples = {sample.id: sample for sample in work.series.samples}
     times = {name: samples[name].position("milling_time") for name in results}
-    if all(not result.status.has_values for result in results.values()):
-        first = next(iter(results.values()))
-        raise FitError(f"no pattern could be refined; the first: {first.reason}")
     table = first_level(
         results,
         milling_time={n: np.nan if t is None else t for n, t in times.items()},
         roles={name: samples[name].role for name in results},
-        internal_standard=plan.internal_standard,
+        internal_standard=work.plan.internal_standard,
     )
-    if not plan.instrument.calibrated:
-        table = _mark_bounds(table)
     engine = next(iter(results.values())).engine
+    table = stamp(table, work).assign_attrs(engine=engine)
+    _write(table, results, work.patterns, output)
+    return table
+
+
+def refuse_all_failed(results: Sequence[RefinementResult]) -> None:
+    """Raise ``FitError`` with the first reason where no result has values."""
+    if not any(result.status.has_values for result in results):
+        raise FitError(f"no pattern could be refined; the first: {results[0].reason}")
+
+
+def stamp(table: xr.Dataset, work: SeriesWork) -> xr.Dataset:
+    """Return a table with its axis, its provenance and what its sizes are worth."""
+    series, instrument = work.series, work.plan.instrument
+    if not instrument.calibrated:
+        table = _mark_bounds(table)
     table = table.assign_attrs(
         name=series.series.name,
         axis=series.series.axis,
-        engine=engine,
-        instrument=plan.instrument.source or "as given",
-        instrument_calibrated=str(plan.instrument.calibrated).lower(),
+        instrument=instrument.source or "as given",
+        instrument_calibrated=str(instrument.calibrated).lower(),
         software=f"structkit {__version__}",
         source_file=str(series.path),
         source_sha256=series.sha256,
     )
-    if series.series.axis != "milling_time":
-        axis = series.series.axis
-        values = [samples[str(n)].position(axis) for n in table[SAMPLE].to_numpy()]
-        column = [np.nan if value is None else value for value in values]
-        table = table.assign_coords({axis: (SAMPLE, column)})
-    _write(table, results, patterns, output)
-    return table
+    axis = series.series.axis
+    if axis in table.coords:
+        return table
+    samples = {sample.id: sample for sample in series.samples}
+    values = [samples[str(name)].position(axis) for name in table[SAMPLE].to_numpy()]
+    column = xr.DataArray([np.nan if v is None else v for v in values], dims=(SAMPLE,))
+    if axis == MILLING_TIME:
+        column = label(column, MILLING_TIME)
+    return table.assign_coords({axis: column})
 
 
 def _mark_bounds(table: xr.Dataset) -> xr.Dataset:
@@ -325,6 +387,7 @@ def _mark_bounds(table: xr.Dataset) -> xr.Dataset:
                 remark=f"{kind}: the instrument was not calibrated on a standard"
             )
             for name, kind in remarks.items()
+            if name in table
         }
     )
 
