@@ -1,7 +1,8 @@
 """Instrument files of other programs: GSAS-II ``.instprm`` and GSAS ``.prm``.
 
-Both count widths in centidegrees and the Gaussian ones as variances; structkit counts
-full widths in degrees: ``FWHM^2 = 8 ln 2 variance``.
+Both are read, the first is written. They count widths in centidegrees and the
+Gaussian ones as variances; structkit counts full widths in degrees:
+``FWHM^2 = 8 ln 2 variance``.
 """
 
 from __future__ import annotations
@@ -53,6 +54,46 @@ def read_instrument(path: str | Path) -> Instrument:
     if path.suffix.lower() == ".prm" or text.lstrip().startswith("INS "):
         return _from_gsas(path, text)
     return _from_gsas2(path, text)
+
+
+def format_instprm(instrument: Instrument) -> str:
+    """Return the text of a GSAS-II ``.instprm`` file of ``instrument``.
+
+    Raises
+    ------
+    PlanError
+        When the radiation has more than two lines, which such a file cannot hold.
+
+    Notes
+    -----
+    Widths in centidegrees, Gaussian ones as variances: ``U`` = ``u`` / (8 ln 2) 1e4;
+    ``SH/L`` is twice ``axial_divergence`` (S/L + H/L); ``Polariz.`` is
+    1 / (1 + K) with K of (1 + K cos^2 2theta).
+    """
+    radiation = instrument.radiation
+    if len(radiation.wavelengths) > 2:
+        raise PlanError(
+            f"instrument.radiation: {radiation.name} has "
+            f"{len(radiation.wavelengths)} lines, an .instprm file holds one or two; "
+            "use a doublet such as CuKa"
+        )
+    if len(radiation.wavelengths) == 1:
+        rows = [("Lam", radiation.wavelength)]
+    else:
+        ratio = radiation.shares[1] / radiation.shares[0]
+        first, second = radiation.wavelengths
+        rows = [("Lam1", first), ("Lam2", second), ("I(L2)/I(L1)", ratio)]
+    rows += [
+        ("Zero", instrument.zero),
+        ("Polariz.", 1.0 / (1.0 + instrument.polarization_ratio)),
+        *((n.upper(), getattr(instrument, n) / _VARIANCE_TO_FWHM) for n in "uvw"),
+        *((n.upper(), getattr(instrument, n) / _CENTIDEGREE) for n in "xy"),
+        ("Z", 0.0),
+        ("SH/L", 2.0 * instrument.axial_divergence),
+        ("Azimuth", 0.0),
+    ]
+    lines = ["#GSAS-II instrument parameter file; written by structkit", "Type:PXC"]
+    return "\n".join([*lines, *(f"{key}:{value:.10g}" for key, value in rows)]) + "\n"
 
 
 def _polarization_ratio(fraction: float) -> float:

@@ -5,18 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 
 from refinement.engines.native.options import NativeOptions
+from refinement.engines.smooth import blank_column, divide_smooth, gaussian_bump
 from refinement.plan import RefinementPlan
-from structkit.errors import PlanError
-from structkit.schema import INTENSITY, TWO_THETA
 
 Floats = NDArray[np.float64]
-_ENVELOPE_POINTS = 60
-"""Points at which the background is held below the smooth curve."""
 CHEBYSHEV, HALO, HUMP, BLANK = "chebyshev", "halo", "hump", "blank"
 
 
@@ -37,22 +32,6 @@ class BackgroundColumns:
     def select(self, *names: str) -> NDArray[np.bool_]:
         """Return which columns carry one of ``names``."""
         return np.array([name in names for name in self.names], dtype=bool)
-
-
-def gaussian_bump(angles: Floats, center: float, fwhm: float) -> Floats:
-    """Return a Gaussian of height 1."""
-    return np.asarray(np.exp(-4.0 * np.log(2.0) * np.square((angles - center) / fwhm)))
-
-
-def _blank_column(blank: xr.Dataset, angles: Floats) -> Floats:
-    axis = blank[TWO_THETA].to_numpy()
-    if axis[0] > angles[0] + 1e-9 or axis[-1] < angles[-1] - 1e-9:
-        raise PlanError(
-            f"blank covers {axis[0]:g}-{axis[-1]:g} degree, the pattern needs "
-            f"{angles[0]:g}-{angles[-1]:g}; measure it over that range, or set range"
-        )
-    column = np.interp(angles, axis, blank[INTENSITY].to_numpy())
-    return np.asarray(column / max(float(np.max(np.abs(column))), 1e-30))
 
 
 def division_terms(columns: BackgroundColumns) -> int:
@@ -79,65 +58,13 @@ def split_smooth(
     Returns
     -------
     background, halo : ndarray, shape (n_points,)
-        Their sum is the fitted smooth curve; neither is negative.
-
-    Notes
-    -----
-    Polynomial and bank can imitate each other, so the fit fixes only their sum. The
-    background is *defined* as the largest curve that a polynomial of ``terms``, the
-    humps and the blank can form without exceeding that sum or falling below zero (a
-    linear programme). A line unless a blank was measured, a constant beside a blank;
-    other choices give the systematic of the amorphous area.
+        As :func:`refinement.engines.smooth.divide_smooth` defines them.
     """
     smooth = amounts @ columns.values
     if not columns.select(HALO).any():
         return smooth, np.zeros_like(smooth)
     known = columns.values[columns.select(HUMP, BLANK)]
-    background = _largest_background(smooth, known, angles, terms)
-    background = np.clip(background, 0.0, np.maximum(smooth, 0.0))
-    return background, smooth - background
-
-
-def _largest_background(
-    smooth: Floats, known: Floats, angles: Floats, terms: int
-) -> Floats:
-    """Return the largest curve of polynomial and known columns below ``smooth``."""
-    if known.shape[0] == 0 and terms <= 1:
-        return np.full_like(smooth, max(float(smooth.min()), 0.0) if terms else 0.0)
-    if known.shape[0] == 0 and terms == 2:
-        return _line_below(smooth, angles)
-    unit = 2.0 * (angles - angles[0]) / (angles[-1] - angles[0]) - 1.0
-    polynomial = np.polynomial.chebyshev.chebvander(unit, max(terms, 1) - 1).T[:terms]
-    own = np.vstack([polynomial, known])
-    picked = np.unique(np.linspace(0, angles.size - 1, _ENVELOPE_POINTS).astype(int))
-    scale = max(float(np.abs(smooth).max()), 1e-30)
-    basis, ceiling = own[:, picked].T, np.maximum(smooth[picked], 0.0) / scale
-    found = linprog(
-        -(np.gradient(angles[picked]) @ basis),
-        A_ub=np.vstack([basis, -basis]),
-        b_ub=np.concatenate([ceiling, np.zeros_like(ceiling)]),
-        bounds=[(None, None)] * terms + [(0.0, None)] * known.shape[0],
-        method="highs",
-    )
-    return smooth if found.x is None else np.asarray(scale * (found.x @ own))
-
-
-def _line_below(smooth: Floats, angles: Floats) -> Floats:
-    """Return the line of largest area below a curve: its hull's edge in the middle."""
-    middle = 0.5 * (angles[0] + angles[-1])
-    height = np.maximum(smooth, 0.0)
-    left, right = angles < middle, angles > middle
-    first, last = 0, angles.size - 1
-    for _ in range(angles.size):
-        slopes = (height[right] - height[first]) / (angles[right] - angles[first])
-        new_last = int(np.nonzero(right)[0][np.argmin(slopes)])
-        slopes = (height[new_last] - height[left]) / (angles[new_last] - angles[left])
-        new_first = int(np.nonzero(left)[0][np.argmax(slopes)])
-        if (new_first, new_last) == (first, last):
-            break
-        first, last = new_first, new_last
-    slope = (height[last] - height[first]) / (angles[last] - angles[first])
-    return np.asarray(height[first] + slope * (angles - angles[first]))
+    return divide_smooth(smooth, known, angles, terms=terms)
 
 
 def _halo_end(plan: RefinementPlan, options: NativeOptions) -> float:
@@ -192,6 +119,6 @@ def background_columns(
         columns.append(gaussian_bump(angles, center, options.hump_fwhm))
         names.append(HUMP)
     if plan.blank is not None:
-        columns.append(_blank_column(plan.blank, angles))
+        columns.append(blank_column(plan.blank, angles))
         names.append(BLANK)
     return BackgroundColumns(values=np.array(columns), names=tuple(names))

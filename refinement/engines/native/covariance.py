@@ -140,13 +140,3 @@ def _detection_scales(fit: Fit, passive: NDArray[np.bool_], gof: float) -> Float
         unit = float(np.sum(found.columns[base] * problem.root_weight**-1))
         limits.append(3.29 * sigma + 2.71 * count / max(unit, 1e-300))
     return np.array(limits)
-
-
-def fractions(scales: Floats, covariance: Floats) -> tuple[Floats, Floats]:
-    """Return ``S / sum S`` and the covariance of it, NaN where every scale is 0."""
-    total = float(scales.sum())
-    if total <= 0.0:
-        return np.zeros_like(scales), np.full_like(covariance, np.nan)
-    share = scales / total
-    slope = (np.eye(scales.size) - share[:, None]) / total
-    return share, slope @ covariance @ slope.T

@@ -17,15 +17,15 @@ from refinement.engines.native.model import Model, build_model, model_background
 from refinement.engines.native.options import NativeOptions
 from refinement.engines.native.problem import Problem
 from refinement.engines.native.solve import Minimum, Restraints, minimize
+from refinement.engines.points import noise_remark, select_points
 from refinement.plan import RefinementPlan, Stage
 from structkit.errors import FitError
-from structkit.schema import ESD_RELIABLE, INTENSITY, TWO_THETA
+from structkit.schema import INTENSITY, TWO_THETA
 from structkit.uncertainty import intensity_std
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 _GROWTH = {"ln_size": -1.0, "ln_strain": 1.0}
-MIN_POINTS = 50
 _SCALE_CHANGE = 0.1
 """Change of ln GOF^2 from which the last stage is repeated with the new scale."""
 _EARLY = 200.0
@@ -75,29 +75,6 @@ class Fit:
         return problem.misfit(found) / max(freedom, 1)
 
 
-def select_points(pattern: xr.Dataset, plan: RefinementPlan) -> Flags:
-    """Return which points of a pattern the plan uses.
-
-    Raises
-    ------
-    FitError
-        When fewer than 50 points are left.
-    """
-    angles = pattern[TWO_THETA].to_numpy()
-    keep = angles > 0.0
-    if plan.two_theta_range is not None:
-        low, high = plan.two_theta_range
-        keep &= (angles >= low - 1e-9) & (angles <= high + 1e-9)
-    for low, high in plan.exclude:
-        keep &= (angles < low) | (angles > high)
-    if int(keep.sum()) < MIN_POINTS:
-        raise FitError(
-            f"only {int(keep.sum())} points of {angles[0]:g}-{angles[-1]:g} degree are "
-            f"inside range and outside exclude; a refinement needs {MIN_POINTS}"
-        )
-    return np.asarray(keep)
-
-
 def prepare(
     pattern: xr.Dataset,
     plan: RefinementPlan,
@@ -133,14 +110,8 @@ def prepare(
         intensity=intensity,
         std=std,
         intensity_units=str(pattern[INTENSITY].attrs.get("units", "1")),
-        noise_remark=_noise_remark(pattern),
+        noise_remark=noise_remark(pattern),
     )
-
-
-def _noise_remark(pattern: xr.Dataset) -> str:
-    if ESD_RELIABLE not in pattern or bool(pattern[ESD_RELIABLE]):
-        return ""
-    return str(pattern[ESD_RELIABLE].attrs.get("reason", "")) or "unknown noise"
 
 
 def _fits(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +24,8 @@ from refinement.engines.native.model import (
 )
 from refinement.engines.native.options import NativeOptions
 from refinement.engines.native.problem import Problem
+from refinement.engines.weights import corrected_scales
 from refinement.plan import RefinementPlan
-from structkit.structures.crystal import CrystalStructure
-from structkit.xrd.absorption import brindley_factor
-from structkit.xrd.scattering import linear_absorption
 
 Floats = NDArray[np.float64]
 TEXTURE_STEP = math.log(0.95)
@@ -77,66 +74,6 @@ class Systematics:
                 + self.texture**2
             )
         )
-
-
-def _absorption_and_density(plan: RefinementPlan) -> tuple[Floats, Floats]:
-    """Return the linear absorption (1/cm) and density (g/cm3) of each phase."""
-    wavelength = plan.instrument.radiation.wavelength
-    structures = tuple(phase.structure for phase in plan.phases)
-    return _facts_of(structures, wavelength)
-
-
-@lru_cache(maxsize=16)
-def _facts_of(
-    structures: tuple[CrystalStructure, ...], wavelength: float
-) -> tuple[Floats, Floats]:
-    absorption = [
-        linear_absorption(one.atom_counts, one.cell.volume, wavelength)
-        for one in structures
-    ]
-    return np.array(absorption), np.array([one.density for one in structures])
-
-
-def absorption_factors(
-    plan: RefinementPlan, volume_shares: Floats, *, diameter_um: float | None = None
-) -> Floats:
-    """Return the Brindley factor tau of each phase.
-
-    Parameters
-    ----------
-    plan : RefinementPlan
-        Particle sizes by phase, else by plan.
-    volume_shares : ndarray, shape (n_phases,)
-        Volume fractions, for the mean absorption coefficient.
-    diameter_um : float, optional
-        One diameter (micrometre) in place of the plan's.
-    """
-    absorption, _ = _absorption_and_density(plan)
-    mean = float(volume_shares @ absorption)
-    factors = np.ones(len(plan.phases))
-    for number, phase in enumerate(plan.phases):
-        diameter = diameter_um
-        if diameter is None:
-            diameter = phase.particle_size_um or plan.particle_size_um
-        if diameter:
-            radius_cm = 0.5e-4 * diameter
-            factors[number] = brindley_factor((absorption[number] - mean) * radius_cm)
-    return factors
-
-
-def corrected_scales(
-    plan: RefinementPlan, scales: Floats, *, diameter_um: float | None = None
-) -> tuple[Floats, Floats]:
-    """Return scales over tau, and tau itself (volume shares iterated)."""
-    _, densities = _absorption_and_density(plan)
-    factors = np.ones(scales.size)
-    for _ in range(3):
-        volume = np.maximum(scales / factors, 0.0) / densities
-        total = float(volume.sum())
-        if total <= 0.0:
-            return scales, factors
-        factors = absorption_factors(plan, volume / total, diameter_um=diameter_um)
-    return scales / factors, factors
 
 
 def _share(plan: RefinementPlan, scales: Floats, diameter: float | None) -> Floats:
