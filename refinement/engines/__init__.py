@@ -90,6 +90,26 @@ def get_engine(name: str = "native") -> Engine:
     EngineUnavailableError
         When there is no such engine, or it cannot run here.
     """
+    return _if_available(_make_engine(name))
+
+
+def find_engines() -> list[EngineInfo]:
+    """Return what is known of every engine, in the order of :data:`ENGINES`.
+
+    An engine that cannot even be imported is one that is not available.
+    """
+    found = []
+    for name in ENGINES:
+        try:
+            found.append(_make_engine(name).describe())
+        except ImportError as error:
+            remedy = f"it cannot be imported: {error}"
+            found.append(EngineInfo(name=name, available=False, remedy=remedy))
+    return found
+
+
+def _make_engine(name: str) -> Engine:
+    """Return the engine called ``name``, able to run or not."""
     if name == "native":
         from refinement.engines.native.engine import NativeEngine
 
@@ -97,11 +117,11 @@ def get_engine(name: str = "native") -> Engine:
     if name == "gsas2":
         from refinement.engines.gsas2.engine import Gsas2Engine
 
-        return _if_available(Gsas2Engine())
+        return Gsas2Engine()
     if name == "rietx":
         from refinement.engines.rietx import RietxEngine
 
-        return _if_available(RietxEngine())
+        return RietxEngine()
     near = difflib.get_close_matches(name, ENGINES, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     known = ", ".join(ENGINES)

@@ -34,6 +34,11 @@ class Verb(NamedTuple):
 
 VERBS = (
     Verb("demo", "structkit.cli.demo", "Simulate a milling series and refine it."),
+    Verb(
+        "engines",
+        "structkit.cli.engines",
+        "List the refinement engines and where they are.",
+    ),
     Verb("phases", "structkit.cli.phases", "List the crystal structures at hand."),
     Verb("refine", "structkit.cli.refine", "Refine the patterns of a series file."),
     Verb("simulate", "structkit.cli.simulate", "Simulate a powder pattern."),

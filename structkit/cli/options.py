@@ -1,7 +1,8 @@
-"""Options that take a list of numbers, and mistakes told in one line."""
+"""Options that verbs share or that take lists; mistakes told in one line."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import click
@@ -16,6 +17,36 @@ class UsageMistakeError(click.ClickException):
         """Write the message to stderr."""
         del file
         click.echo(f"structkit: error: {self.message}", err=True)
+
+
+def _on_gsas2_python(
+    context: click.Context, _option: click.Parameter, value: str | None
+) -> None:
+    """Set the environment variable, until the verb is through."""
+    if value is None:
+        return
+    from refinement.engines.gsas2.discovery import PYTHON_VARIABLE
+
+    before = os.environ.get(PYTHON_VARIABLE)
+
+    def restore() -> None:
+        if before is None:
+            os.environ.pop(PYTHON_VARIABLE, None)
+        else:
+            os.environ[PYTHON_VARIABLE] = before
+
+    os.environ[PYTHON_VARIABLE] = value
+    context.call_on_close(restore)
+
+
+gsas2_python_option = click.option(
+    "--gsas2-python",
+    metavar="PATH",
+    expose_value=False,
+    callback=_on_gsas2_python,
+    help="Python that runs GSAS-II; default: STRUCTKIT_GSAS2_PYTHON, or search.",
+)
+"""``--gsas2-python``, which outdoes the environment variable."""
 
 
 class ListOptionCommand(click.Command):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from structkit.cli.options import gsas2_python_option
 from structkit.cli.output import check_output_folder
 from structkit.cli.table import format_series
 from structkit.errors import FitError
@@ -33,6 +34,7 @@ _PATH = click.Path(path_type=Path)
     show_default=True,
     help="Keep results whose pattern and plan are unchanged.",
 )
+@gsas2_python_option
 def command(
     series_file: Path, output: Path, *, engine: str | None, jobs: int, resume: bool
 ) -> None:
