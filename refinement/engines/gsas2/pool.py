@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
@@ -52,6 +53,7 @@ class _Hall:
         """End all workers, the idle ones politely."""
         if os.getpid() != self.owner:  # a fork: the workers are its parent's
             return
+        atexit.unregister(self.close)
         with self.changed:
             self.closed = True
             workers = [*self.busy, *self.idle]
@@ -108,6 +110,9 @@ class WorkerPool:
         """Begin with no workers."""
         self._hall = _Hall()
         self._finalizer = weakref.finalize(self, self._hall.close)
+        # At exit the pool is to close before its workers are ended one by one, lest
+        # a thread take that for a loss and start another: last in, first out.
+        atexit.register(self._hall.close)
 
     def __getstate__(self) -> _Settings:
         """Return the settings; workers stay behind."""
