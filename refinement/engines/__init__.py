@@ -37,10 +37,15 @@ class EngineInfo:
 class Engine(Protocol):
     """What every engine can do."""
 
-    name: str
-    """Name in plans and tables."""
-    in_threads: bool
-    """Whether parallel runs are threads, as the engine has processes of its own."""
+    @property
+    def name(self) -> str:
+        """Return the name in plans and tables."""
+        ...
+
+    @property
+    def in_threads(self) -> bool:
+        """Return whether parallel runs are threads: it has processes of its own."""
+        ...
 
     def is_available(self) -> bool:
         """Return whether it can run here."""

@@ -1,0 +1,186 @@
+"""When a stage of GSAS-II may be believed: ``converged`` alone does not say so.
+
+GSAS-II drops parameters without failing, gives esds of 1e14, takes a scale to 1e-12
+and calls that converged, and after a failed refinement still shows the figures of the
+one before. A stage is accepted only when none of that is seen.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Owner = tuple[str, str]
+"""Group of parameters and phase; the phase is empty for those of the pattern."""
+
+_PATTERNS = (
+    (re.compile(r"^(\d+)::A\d$"), "cell"),
+    (re.compile(r"^(\d+):\d+:Scale$"), "scale"),
+    (re.compile(r"^(\d+):\d+:Size;"), "size"),
+    (re.compile(r"^(\d+):\d+:Mustrain;"), "strain"),
+    (re.compile(r"^(\d+):\d+:(?:MD|C\d+,\d+)"), "texture"),
+    (re.compile(r"^(\d+)::(?:d?A[xyz]|AUiso|AU\d\d|Afrac)"), "atoms"),
+    (re.compile(r"^():\d+:(?:Shift|Zero)$"), "shift"),
+    (re.compile(r"^():\d+:[UVWXYZ]$"), "resolution"),
+    (re.compile(r"^():\d+:BkPk"), "peaks"),
+    (re.compile(r"^():\d+:BF mult"), "blank"),
+    (re.compile(r"^():\d+:(?:Back|Debye)"), "background"),
+)
+_DROPPED = re.compile(r"dropped:\s*(.*)", re.DOTALL)
+_NAME = re.compile(r"\d*:\d*:[A-Za-z][A-Za-z0-9;,_]*(?::\d+)?")
+_HUGE = {"cell": 0.02, "size": 3.0, "texture": 1.0, "atoms": 1.0}
+"""Esd over value (cell, size) or esd itself from which a parameter is undetermined."""
+_RELATIVE = frozenset({"cell", "size"})
+_UNDETERMINED = 1e6
+"""Esd over value from which any parameter is."""
+SIZES_UM = (1e-3, 100.0)
+"""Sizes that are possible, micrometre."""
+LARGEST_STRAIN = 4e4
+"""Largest microstrain in GSAS-II's units (1 % of a cell's edge, four times)."""
+MARCH = (0.1, 10.0)
+"""March-Dollase coefficients that are possible."""
+_ABSENT = 3.0
+"""Esds below zero down to which a scale is that of an absent phase."""
+_WORSE = 1.01
+"""Factor of Rwp that a stage may lose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What speaks against a stage; nothing: it is accepted."""
+
+    problems: tuple[str, ...] = ()
+    """In words."""
+    owners: frozenset[Owner] = frozenset()
+    """Groups and phases that the problems belong to, where that can be told."""
+
+    @property
+    def accepted(self) -> bool:
+        """Return whether nothing speaks against it."""
+        return not self.problems
+
+
+def owner_of(name: str, phases: Sequence[str]) -> Owner:
+    """Return group and phase of one of GSAS-II's variables.
+
+    Examples
+    --------
+    >>> owner_of("1:0:Size;i", ["NaCl", "Na2O"])
+    ('size', 'Na2O')
+    >>> owner_of(":0:Shift", ["NaCl"])
+    ('shift', '')
+    """
+    for pattern, group in _PATTERNS:
+        found = pattern.match(name)
+        if found:
+            number = found.group(1)
+            return group, phases[int(number)] if number else ""
+    return "other", ""
+
+
+def judge_stage(
+    report: Mapping[str, Any],
+    phases: Sequence[str],
+    *,
+    best_r_wp: float = math.inf,
+) -> Verdict:
+    """Judge a stage that the worker reported.
+
+    Parameters
+    ----------
+    report : mapping
+        The worker's answer to ``stage``.
+    phases : sequence of str
+        Names of the phases in GSAS-II's order.
+    best_r_wp : float
+        Rwp (per cent) of the last accepted stage.
+    """
+    fatal = _fatal(report, best_r_wp)
+    if fatal:
+        return Verdict(problems=(fatal,))
+    problems: list[str] = []
+    owners: set[Owner] = set()
+
+    def blame(problem: str, owner: Owner) -> None:
+        problems.append(problem)
+        if owner[0] not in ("scale", "background", "peaks", "blank", "other"):
+            owners.add(owner)
+
+    for name in _dropped(report):
+        blame(f"GSAS-II dropped {name}", owner_of(name, phases))
+    if report["rvals"].get("SVD0"):
+        problems.append(f"{report['rvals']['SVD0']} singularities (SVD)")
+    for name in report.get("frozen", ()):
+        blame(f"GSAS-II froze {name} at its limit", owner_of(name, phases))
+    rows = zip(report["varied"], report["values"], report["esd"], strict=True)
+    for name, value, esd in rows:
+        problem = _judge_value(owner_of(name, phases)[0], value, esd)
+        if problem:
+            blame(f"{name}: {problem}", owner_of(name, phases))
+    return Verdict(problems=tuple(problems), owners=frozenset(owners))
+
+
+def _fatal(report: Mapping[str, Any], best_r_wp: float) -> str:
+    """Return why a stage has no figures of its own; empty where it has."""
+    rvals = report.get("rvals", {})
+    r_wp = rvals.get("Rwp")
+    if report.get("error"):
+        return f"GSAS-II stopped: {_shorten(report['error'])}"
+    if report.get("returned_false"):
+        return f"GSAS-II gave up: {_shorten(report.get('returned_message', ''))}"
+    if rvals.get("Aborted"):
+        return f"GSAS-II aborted: {_shorten(rvals.get('msg') or '')}"
+    if r_wp is None or not report.get("varied"):
+        return "GSAS-II left no figures of this stage"
+    if not report.get("covariance"):
+        return "GSAS-II left no covariance matrix"
+    if r_wp > _WORSE * best_r_wp:
+        return f"Rwp rose from {best_r_wp:.2f} to {r_wp:.2f} %"
+    return ""
+
+
+def _shorten(text: object) -> str:
+    return " ".join(str(text).split())[:300]
+
+
+def _dropped(report: Mapping[str, Any]) -> list[str]:
+    """Return the variables that GSAS-II's message says it dropped."""
+    found = _DROPPED.search(str(report["rvals"].get("msg") or ""))
+    if found is None:
+        return []
+    first = found.group(1).split("\n\n")[0]
+    for stop in ("Warning:", "Note ", "Check ", "SVD problem"):
+        first = first.split(stop)[0]
+    return _NAME.findall(first) or ["a parameter"]
+
+
+def _judge_value(group: str, value: float, esd: float | None) -> str:
+    """Return what is wrong with one refined value; empty where nothing is."""
+    if not math.isfinite(value):
+        return "no number"
+    if esd is None or not math.isfinite(esd):
+        return "no esd"
+    if esd == 0.0:
+        return "esd 0: it did not take part"
+    if group == "scale" and value < -_ABSENT * esd:
+        return f"scale {value:.3g} is negative"
+    if group == "size" and not SIZES_UM[0] <= value <= SIZES_UM[1]:
+        return f"size {value:.3g} micrometre is impossible"
+    if group == "strain" and not 0.0 <= value <= LARGEST_STRAIN:
+        return f"microstrain {value:.4g} is impossible"
+    limit = _HUGE.get(group, math.inf)
+    measure = esd / max(abs(value), 1e-300) if group in _RELATIVE else esd
+    if measure > limit or (
+        group != "atoms" and esd > _UNDETERMINED * max(abs(value), 1.0)
+    ):
+        return f"undetermined, {value:.4g} with an esd of {esd:.2g}"
+    return ""
+
+
+def largest_shift(report: Mapping[str, Any]) -> float:
+    """Return the largest shift over esd of a stage; infinite where unknown."""
+    value = report["rvals"].get("Max shft/sig")
+    return math.inf if value is None else abs(float(value))

@@ -1,0 +1,327 @@
+"""Translate pattern and plan into files and requests for GSAS-II."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from refinement.engines.gsas2.conventions import (
+    displacement_to_gsas2,
+    size_to_um,
+    strain_to_gsas2,
+)
+from refinement.engines.gsas2.conversation import Script
+from refinement.engines.gsas2.options import Gsas2Options
+from refinement.engines.gsas2.structure import to_gsas2_setting
+from refinement.engines.halo import place_halo
+from refinement.engines.points import select_points
+from refinement.engines.smooth import blank_column
+from refinement.plan import Phase, RefinementPlan
+from refinement.result import CELL_KEYS, RefinementResult
+from structkit.errors import PlanError
+from structkit.schema import INTENSITY, PHASE, TWO_THETA
+from structkit.store import write_text
+from structkit.structures.cif_write import write_cif
+from structkit.structures.crystal import Cell, CrystalStructure
+from structkit.uncertainty import intensity_std
+from structkit.xrd.background import Film, film_transmission
+from structkit.xrd.instrument_files import format_instprm
+
+Floats = NDArray[np.float64]
+START_SIZE_NM = 50.0
+"""Crystallite size at which a cold start begins, nm."""
+START_STRAIN = 5e-4
+"""Microstrain at which a cold start begins."""
+HARMONICS_ORDER = 4
+"""Order of texture harmonics, as in the native engine."""
+HUMP_FWHM = 6.0
+"""FWHM of a film or holder hump, degree, as in the native engine."""
+_CENTIDEGREE = 100.0
+_LIMIT_MARGIN = 1e-4
+_LOW_PERCENTILE = 5.0
+_GAUSSIAN_VARIANCE = 8.0 * np.log(2.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One pattern made ready for GSAS-II."""
+
+    script: Script
+    """What to say."""
+    angles: Floats
+    """Points in use, degree."""
+    intensity: Floats
+    """Measured intensity there."""
+    std: Floats
+    """1 sigma of it."""
+    transmission: Floats
+    """Film transmission by which pattern and esd were divided; 1 without a film."""
+    known: Floats
+    """Humps and blank at the points, shape (n_known, n_points)."""
+    n_halo: int
+    """Background peaks that are halo; the humps follow them."""
+
+
+def check_plan(plan: RefinementPlan, options: Gsas2Options) -> None:
+    """Refuse what GSAS-II cannot do.
+
+    Raises
+    ------
+    PlanError
+        Names the plan's field and what to do.
+    """
+    if options.instrument_file is None:
+        format_instprm(plan.instrument)
+    for number, phase in enumerate(plan.phases):
+        if phase.refine_b_overall:
+            raise PlanError(
+                f"phases[{number}].refine_b_overall ({phase.name}): GSAS-II has no "
+                "overall B beside each atom's own; set it to False, or calibrate the "
+                "structure's U with structkit calibrate-structure"
+            )
+        to_gsas2_setting(phase.structure)
+    for stage in plan.stages:
+        if "instrument" in stage.free:
+            raise PlanError(
+                f"stages: {stage.name!r} frees the instrument; GSAS-II's is fixed: "
+                "calibrate with the native engine first"
+            )
+
+
+def prepare_job(
+    pattern: xr.Dataset,
+    plan: RefinementPlan,
+    options: Gsas2Options,
+    *,
+    folder: Path,
+    native: RefinementResult,
+    start: RefinementResult | None = None,
+    coordinates_of: tuple[str, ...] = (),
+) -> Job:
+    """Write the files of a job into ``folder`` and return what to say.
+
+    Parameters
+    ----------
+    pattern : xarray.Dataset
+        Powder pattern.
+    plan : RefinementPlan
+        What to refine.
+    options : Gsas2Options
+        The engine's own means.
+    folder : Path
+        Private folder of the job; its name becomes the project's.
+    native : RefinementResult
+        The native engine's fit: where the halo lies, and uncertain cells.
+    start : RefinementResult, optional
+        A neighbour's result: a warm start.
+    coordinates_of : tuple of str
+        Phases whose coordinates and U are refined at the end.
+    """
+    keep = select_points(pattern, plan)
+    everything = pattern[TWO_THETA].to_numpy()
+    used = _grid(everything, keep)
+    angles = everything[used]
+    transmission = _transmission(plan, angles)
+    intensity = pattern[INTENSITY].to_numpy()[used].astype(float) / transmission
+    std = intensity_std(pattern)[used] / transmission
+    inside = keep[used]
+    _write_columns(folder / "pattern.xye", angles, intensity, std)
+    _write_instrument(plan, options, folder / "instrument.instprm")
+    structures = tuple(
+        replace(to_gsas2_setting(found), name=f"{phase.name}")
+        for phase, found in _structures(plan, native)
+    )
+    rows = []
+    for number, (phase, structure) in enumerate(
+        zip(plan.phases, structures, strict=True)
+    ):
+        path = folder / f"phase{number}.cif"
+        write_cif(structure, path)
+        rows.append({"name": phase.name, "cif": str(path), "texture": _texture(phase)})
+    blank = plan.blank
+    if blank is not None:
+        column = blank_column(blank, angles) / transmission
+        height = float(np.max(intensity))
+        _write_columns(folder / "blank.xye", angles, height * column, std)
+    halo = place_halo(native) if plan.halo else ()
+    peaks = [
+        (peak.center, _CENTIDEGREE * peak.area, 1e4 * peak.variance) for peak in halo
+    ]
+    peaks += [
+        (center, 1.0, 1e4 * HUMP_FWHM**2 / _GAUSSIAN_VARIANCE) for center in plan.humps
+    ]
+    low = float(np.percentile(intensity[inside], _LOW_PERCENTILE))
+    request = {
+        "folder": str(folder),
+        "name": folder.name,
+        "pattern": str(folder / "pattern.xye"),
+        "instrument": str(folder / "instrument.instprm"),
+        "blank": None if blank is None else str(folder / "blank.xye"),
+        "phases": rows,
+        "geometry": "Bragg-Brentano",
+        "radius_mm": options.goniometer_radius_mm,
+        "limits": [angles[0] - _LIMIT_MARGIN, angles[-1] + _LIMIT_MARGIN],
+        "excluded": [list(pair) for pair in _excluded(plan, angles)],
+        "background": [0.5 * low, *[0.0] * (plan.background_terms - 1)],
+        "peaks": [list(peak) for peak in peaks],
+    }
+    values = {
+        "phases": {
+            phase.name: _start_values(phase, structure)
+            for phase, structure in zip(plan.phases, structures, strict=True)
+        },
+        "background": request["background"],
+        "peaks": request["peaks"],
+        "shift": 0.0,
+        "zero": plan.instrument.zero,
+        "w": 1e4 * plan.instrument.w / _GAUSSIAN_VARIANCE,
+    }
+    if options.instrument_file is not None:
+        del values["zero"], values["w"]
+    script = Script(
+        request=request,
+        values=values,
+        warm=None if start is None else _warm_values(values, plan, options, start),
+        structures=structures,
+        coordinates_of=coordinates_of,
+    )
+    return Job(
+        script=script,
+        angles=angles[inside],
+        intensity=(intensity * transmission)[inside],
+        std=(std * transmission)[inside],
+        transmission=transmission[inside],
+        known=_known(plan, angles[inside]),
+        n_halo=len(halo),
+    )
+
+
+def _grid(angles: Floats, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the points from first to last in use, excluded ones between included."""
+    places = np.nonzero(keep)[0]
+    used = np.zeros(angles.size, dtype=bool)
+    used[places[0] : places[-1] + 1] = True
+    return used
+
+
+def _excluded(plan: RefinementPlan, angles: Floats) -> list[tuple[float, float]]:
+    return [
+        (low, high)
+        for low, high in plan.exclude
+        if high >= angles[0] and low <= angles[-1]
+    ]
+
+
+def _transmission(plan: RefinementPlan, angles: Floats) -> Floats:
+    if not plan.film_thickness_um:
+        return np.ones_like(angles)
+    return film_transmission(angles, Film(thickness=plan.film_thickness_um))
+
+
+def _known(plan: RefinementPlan, angles: Floats) -> Floats:
+    """Return humps and blank at the points, shape (n_known, n_points)."""
+    from refinement.engines.smooth import gaussian_bump
+
+    rows = [gaussian_bump(angles, center, HUMP_FWHM) for center in plan.humps]
+    if plan.blank is not None:
+        rows.append(blank_column(plan.blank, angles))
+    return np.array(rows).reshape(-1, angles.size)
+
+
+def _write_columns(path: Path, *columns: Floats) -> None:
+    lines = (
+        " ".join(f"{value:.10g}" for value in row) for row in zip(*columns, strict=True)
+    )
+    write_text("\n".join(lines) + "\n", path)
+
+
+def _write_instrument(plan: RefinementPlan, options: Gsas2Options, path: Path) -> None:
+    if options.instrument_file is None:
+        write_text(format_instprm(plan.instrument), path)
+        return
+    try:
+        shutil.copyfile(options.instrument_file, path)
+    except OSError as error:
+        raise PlanError(
+            f"instrument file {options.instrument_file}: {error.strerror}"
+        ) from error
+
+
+def _structures(
+    plan: RefinementPlan, native: RefinementResult
+) -> list[tuple[Phase, CrystalStructure]]:
+    """Return each phase's structure; uncertain cells are the native engine's."""
+    found = []
+    for phase in plan.phases:
+        structure = phase.structure
+        if phase.cell_uncertain and native.status.has_values:
+            row = native.parameters.sel({PHASE: phase.name})
+            keys = {key: float(row[f"cell_{key}"]) for key in CELL_KEYS}
+            structure = structure.with_cell(Cell(**keys))
+        found.append((phase, structure))
+    return found
+
+
+def _texture(phase: Phase) -> dict[str, Any] | None:
+    if phase.texture is None:
+        return None
+    if phase.texture_model == "harmonics":
+        return {"model": "harmonics", "order": HARMONICS_ORDER}
+    return {"model": "march-dollase", "axis": list(phase.texture)}
+
+
+def _start_values(phase: Phase, structure: CrystalStructure) -> dict[str, Any]:
+    size_nm = START_SIZE_NM if phase.size is None else 0.1 * phase.size
+    strain = START_STRAIN if phase.microstrain is None else phase.microstrain
+    return {
+        "scale": 1.0,
+        "size": size_to_um(size_nm),
+        "strain": strain_to_gsas2(strain),
+        "cell": list(structure.cell.parameters),
+        "march": 1.0,
+    }
+
+
+def _warm_values(
+    cold: Mapping[str, Any],
+    plan: RefinementPlan,
+    options: Gsas2Options,
+    start: RefinementResult,
+) -> dict[str, Any]:
+    """Return the cold start's values with those of a neighbour's result put in."""
+    phases = {name: dict(values) for name, values in cold["phases"].items()}
+    for name, values in phases.items():
+        row = start.parameters.sel({PHASE: name})
+        found = {
+            "size": size_to_um(_number(row, "size_nm")),
+            "strain": strain_to_gsas2(_number(row, "microstrain")),
+            "march": _number(row, "march_dollase"),
+        }
+        cell = [_number(row, f"cell_{key}") for key in CELL_KEYS]
+        values.update({k: v for k, v in found.items() if np.isfinite(v)})
+        if all(np.isfinite(cell)):
+            values["cell"] = cell
+    warm = {**cold, "phases": phases}
+    displacement = _number(start.parameters, "displacement")
+    if plan.shift == "displacement" and np.isfinite(displacement):
+        warm["shift"] = displacement_to_gsas2(
+            displacement, options.goniometer_radius_mm
+        )
+    zero = _number(start.parameters, "zero")
+    if plan.shift == "zero" and np.isfinite(zero) and "zero" in cold:
+        warm["zero"] = cold["zero"] + zero
+    width = _number(start.parameters, "gsas2_w")
+    if plan.refines_resolution and np.isfinite(width) and "w" in cold:
+        warm["w"] = width
+    return warm
+
+
+def _number(parameters: xr.Dataset, name: str) -> float:
+    return float(parameters[name]) if name in parameters else float("nan")

@@ -1,0 +1,35 @@
+"""Engine gsas2's own means: cycles, deadlines, thresholds of its checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from refinement.engines.native.options import NativeOptions
+from refinement.recipes import MILLED_POWDER, Recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gsas2Options:
+    """Means of engine ``gsas2``; the physics stands in the plan."""
+
+    recipe: Recipe = MILLED_POWDER
+    """Stages and thresholds for plans without stages of their own."""
+    instrument_file: Path | None = None
+    """The user's own ``.instprm`` in place of one written from the plan."""
+    goniometer_radius_mm: float = 217.5
+    """Radius by which GSAS-II counts the displacement; the product alone matters."""
+    early_cycles: int = 4
+    """Cycles of the stages before the last."""
+    cycles: int = 10
+    """Cycles of the last stage, and of each repetition."""
+    repetitions: int = 4
+    """How often the last stage is repeated until it is stable."""
+    stable_shift: float = 0.25
+    """Largest shift over esd of a repetition that counts as stable."""
+    stage_timeout: float = 300.0
+    """Deadline of one stage, s."""
+    job_timeout: float = 1800.0
+    """Deadline of one pattern, s."""
+    native: NativeOptions = field(default_factory=NativeOptions)
+    """The native engine that places the halo and finds uncertain cells."""
