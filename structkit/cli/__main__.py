@@ -33,6 +33,11 @@ class Verb(NamedTuple):
 
 
 VERBS = (
+    Verb(
+        "compare",
+        "structkit.cli.compare",
+        "Refine a series by several engines, side by side.",
+    ),
     Verb("demo", "structkit.cli.demo", "Simulate a milling series and refine it."),
     Verb(
         "engines",
