@@ -10,7 +10,6 @@ does not come, ends the worker, and is an error that shows the end of its log.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
 import re
@@ -27,21 +26,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, NoReturn, Self
+from typing import Any, NoReturn, Self
 
+from refinement.engines.gsas2.pipes import (
+    Ending,
+    format_request,
+    parse_reply,
+    start_threads,
+)
 from structkit.errors import FitError
 
 START_TIMEOUT = 120.0
 """Seconds until a started worker must have said hello: imports from a slow disk."""
-LONGEST_LINE = 256 * 1024 * 1024
-"""Bytes of one answer; the curves of a pattern take about one in a hundred of it."""
 TAIL_LINES = 15
 """Lines of the log shown with an error."""
 
 _TAIL_BYTES = 16 * 1024
 _TAIL_WIDTH = 300
-_BACKLOG = 16  # answers nobody asked for, before the worker counts as mad
-_CHUNK = 1 << 16
 _TICK = 0.25  # s between looks whether a silent worker is alive
 _GRACE = 2.0  # s for an idle worker to leave by itself
 _LAST_WAIT = 5.0  # s for the operating system to end what was killed
@@ -110,13 +111,6 @@ class WorkerCommand:
         return [str(self.python.absolute()), script, *self.arguments]
 
 
-@dataclass(frozen=True, slots=True)
-class _Ending:
-    """Why no more lines come."""
-
-    reason: str
-
-
 class WorkerProcess:
     """A running worker, for one thread at a time.
 
@@ -147,12 +141,12 @@ class WorkerProcess:
         """Jobs done so far; the pool counts."""
         self._asked = 0
         self._pending = True
-        self._lines: queue.Queue[bytes | _Ending] = queue.Queue()
+        self._lines: queue.Queue[bytes | Ending] = queue.Queue()
         self._outbox: queue.Queue[bytes | None] = queue.Queue()
         self.scratch, self._process = _start(command)
         """Its private working folder, removed when it ends."""
         self._log = self.scratch / "worker.log"
-        threads = _start_threads(self._process, self._lines, self._outbox)
+        threads = start_threads(self._process, self._lines, self._outbox)
         self._finalizer = weakref.finalize(
             self,
             _end,
@@ -224,10 +218,10 @@ class WorkerProcess:
             raise WorkerLostError(f"GSAS-II's worker was ended before {op!r}")
         number = self._asked + 1
         request = {**fields, "id": number, "op": op}
-        line = json.dumps(request, allow_nan=False, default=_to_plain)
+        line = format_request(request)
         self._asked = number
         self._pending = True
-        self._outbox.put(line.encode() + b"\n")
+        self._outbox.put(line)
         return self._receive(op, timeout=timeout)
 
     def switch_log(self, path: Path | None, *, timeout: float = 30.0) -> None:
@@ -256,7 +250,7 @@ class WorkerProcess:
     def _receive(self, op: str, *, timeout: float) -> dict[str, Any]:
         """Return the result of the answer that is due, or raise."""
         line = self._next_line(op, timeout=timeout)
-        reply = _parse(line)
+        reply = parse_reply(line)
         if isinstance(reply, str) or reply["id"] != self._asked:
             said = reply if isinstance(reply, str) else f"id {reply['id']}"
             self._lose(f"GSAS-II's worker answered {op!r} with rubbish ({said})")
@@ -289,14 +283,15 @@ class WorkerProcess:
                 return item
             self._lose(f"GSAS-II's worker {self._tell_end(item)} during {op!r}")
 
-    def _tell_end(self, ending: _Ending) -> str:
+    def _tell_end(self, ending: Ending) -> str:
         """Return how the process ended, after the end of what it said."""
         if not self._finalizer.alive:
             return "was ended by structkit"
         if ending.reason:
             return ending.reason
         code = _wait(self._process, _GRACE)
-        return "closed its output" if code is None else describe_exit(code)
+        end = "closed its output" if code is None else describe_exit(code)
+        return f"{end}, in the middle of an answer," if ending.partial else end
 
     def _lose(
         self, reason: str, error_class: type[WorkerLostError] = WorkerLostError
@@ -386,88 +381,6 @@ def _start(command: WorkerCommand) -> tuple[Path, subprocess.Popen[bytes]]:
             f"GSAS-II's worker cannot be started with {command.python}: {error}{remedy}"
         ) from error
     return scratch, process
-
-
-def _start_threads(
-    process: subprocess.Popen[bytes],
-    lines: queue.Queue[bytes | _Ending],
-    outbox: queue.Queue[bytes | None],
-) -> tuple[threading.Thread, ...]:
-    """Start what reads and what writes, so that nobody waits on a pipe."""
-    threads = (
-        threading.Thread(target=_read_lines, args=(process.stdout, lines), daemon=True),
-        threading.Thread(
-            target=_write_lines, args=(process.stdin, outbox), daemon=True
-        ),
-    )
-    for thread in threads:
-        thread.start()
-    return threads
-
-
-def _read_lines(stream: IO[bytes], lines: queue.Queue[bytes | _Ending]) -> None:
-    """Put whole lines into a queue until the stream ends or overflows."""
-    parts: list[bytes] = []
-    size = 0
-    reason = ""
-    with stream:
-        while not reason:
-            try:
-                chunk = stream.read(_CHUNK)
-            except (OSError, ValueError):
-                chunk = b""
-            if not chunk:
-                reason = "ended in the middle of an answer" if size else ""
-                break
-            *whole, rest = chunk.split(b"\n")
-            for line in whole:
-                lines.put(b"".join([*parts, line]))
-                parts, size = [], 0
-            parts.append(rest)
-            size += len(rest)
-            if size > LONGEST_LINE:
-                reason = f"gave an answer of more than {LONGEST_LINE} bytes"
-            elif lines.qsize() > _BACKLOG:
-                reason = "gave answers that nobody asked for"
-    lines.put(_Ending(reason))
-
-
-def _write_lines(stream: IO[bytes], outbox: queue.Queue[bytes | None]) -> None:
-    """Write what is in the outbox; close the stream at None or when nobody reads."""
-    with contextlib.suppress(OSError, ValueError), stream:
-        while (line := outbox.get()) is not None:
-            rest = memoryview(line)
-            while rest:
-                rest = rest[stream.write(rest) :]
-
-
-def _parse(line: bytes) -> dict[str, Any] | str:
-    """Return an answer of the right shape, or what is wrong with it."""
-    shown = repr(line[:80].decode(errors="replace"))
-    try:
-        reply = json.loads(line, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        return f"no JSON: {shown}"
-    if not isinstance(reply, dict) or type(reply.get("id")) is not int:
-        return f"no answer: {shown}"
-    key, kind = ("result", dict) if reply.get("ok") is True else ("error", str)
-    if type(reply.get("ok")) is not bool or not isinstance(reply.get(key), kind):
-        return f"no answer: {shown}"
-    return reply
-
-
-def _refuse_constant(text: str) -> NoReturn:
-    """Refuse NaN and infinities, which JSON does not have."""
-    raise ValueError(text)
-
-
-def _to_plain(value: object) -> object:
-    """Return a path or an array as JSON can have it."""
-    if isinstance(value, Path):
-        return str(value)
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise TypeError(f"{type(value).__name__} cannot be sent to a worker")
 
 
 def _read_tail(path: Path) -> tuple[str, ...]:

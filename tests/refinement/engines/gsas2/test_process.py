@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refinement.engines.gsas2 import process
+from refinement.engines.gsas2 import pipes, process
 from refinement.engines.gsas2.process import (
     WorkerCommand,
     WorkerDiskFullError,
@@ -51,7 +51,7 @@ LOSSES = [
     ({"how": "rubbish", "text": "[" * 100_000}, "no JSON"),
     ({"how": "rubbish", "text": ""}, "no JSON: ''"),
     ({"how": "wrong_id"}, r"rubbish \(id 8\)"),
-    ({"how": "partial"}, "ended in the middle of an answer"),
+    ({"how": "partial"}, "exit code 1, in the middle of an answer, during"),
     ({"how": "endless", "text": "\n"}, "no JSON|nobody asked for"),
     ({"how": "hang_up"}, "closed its output"),
 ]
@@ -140,7 +140,7 @@ def test_a_slow_answer_is_an_answer(fake_command: Make) -> None:
 def test_an_answer_without_end_is_cut_off(
     fake_command: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "LONGEST_LINE", 1_000_000)
+    monkeypatch.setattr(pipes, "LONGEST_LINE", 1_000_000)
     worker = WorkerProcess(fake_command({"op": "echo", "how": "endless"}))
     with pytest.raises(WorkerLostError, match="answer of more than 1000000 bytes"):
         worker.ask("echo", LONG)
