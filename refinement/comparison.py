@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from refinement.crystallinity.detection import is_detected
 from refinement.result import CELL_KEYS, RefinementResult, attributes
 from structkit.errors import SchemaError
 from structkit.schema import ENGINE, PHASE, SAMPLE
@@ -63,9 +64,9 @@ class Verdict(Enum):
     REFERENCE = "reference"
     """It is the reference."""
     AGREE = "agree"
-    """Every weight fraction and cell agrees."""
+    """Every weight fraction agrees, and every cell of a phase that both detect."""
     DIFFER = "differ"
-    """At least one weight fraction or cell does not agree."""
+    """At least one of these does not agree."""
     INCOMPLETE = "incomplete"
     """What both have agrees, but one lacks a weight fraction that the other has."""
     UNKNOWN = "unknown"
@@ -88,7 +89,8 @@ def compare_engines(
     xarray.Dataset
         Over ``engine``, ``sample`` and ``phase``: ``weight_fraction_crystalline`` with
         ``_std`` and ``_systematic``, ``cell_a`` ... ``cell_gamma`` (angstrom, degree)
-        and ``size_nm`` (nm) with ``_std``; against the reference
+        and ``size_nm`` (nm) with ``_std``; ``detected`` (1 or 0, as
+        :func:`refinement.crystallinity.detection.is_detected`); against the reference
         ``weight_fraction_difference``, ``cell_a_difference_ppm`` ... (parts in a
         million of the reference's value, angles too), and of each the same in combined
         esds, ``weight_fraction_difference_in_esd``, ``cell_a_difference_in_esd`` ...
@@ -150,6 +152,8 @@ def _row(result: RefinementResult | None, engine: str, phases: list[str]) -> xr.
     for name in _PHASE_VARIABLES:
         known = usable[name].to_numpy() if name in usable else unknown
         row[name] = (PHASE, known, attributes(name))
+    seen = is_detected(usable)
+    row["detected"] = (PHASE, seen.to_numpy().astype(float), seen.attrs)
     row = row.reindex({PHASE: phases})
     return row.assign(
         r_wp_percent=(
@@ -241,9 +245,11 @@ def _judge(pair: xr.Dataset) -> tuple[Verdict, str]:
         percent = 100.0 * float(pair["weight_fraction_difference"][1, index])
         esds = float(pair["weight_fraction_difference_in_esd"][1, index])
         differ.append(f"{phases[index]} by {percent:+.2f} wt%{_in_esds(esds)}")
+    # The cell of a phase that is not seen is a start value or a neighbour's.
+    seen = (pair["detected"].to_numpy() == 1.0).all(axis=0)
     for name in CELLS:
         tolerance = 1e-6 * AGREE_CELL_PPM * np.abs(pair[name].to_numpy()[0])
-        for index in np.flatnonzero(~_agrees(pair, name, tolerance)):
+        for index in np.flatnonzero(~_agrees(pair, name, tolerance) & seen):
             ppm = float(pair[f"{name}_difference_ppm"][1, index])
             esds = float(pair[f"{name}_difference_in_esd"][1, index])
             differ.append(f"{phases[index]} {name} by {ppm:+.0f} ppm{_in_esds(esds)}")

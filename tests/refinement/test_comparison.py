@@ -37,6 +37,7 @@ def make_result(
     stds: tuple[float, ...] = (0.003, 0.003),
     cells: tuple[float, ...] = (5.64, 4.29),
     cell_stds: tuple[float, ...] = (1e-4, 1e-4),
+    scale_stds: tuple[float, ...] = (),
     phases: tuple[str, ...] = PHASES,
     status: FitStatus = FitStatus.CONVERGED,
 ) -> RefinementResult:
@@ -44,6 +45,8 @@ def make_result(
         "weight_fraction_crystalline": fractions,
         "weight_fraction_crystalline_std": stds,
         "size_nm": (50.0,) * len(phases),
+        "scale": (1.0,) * len(phases),
+        "scale_std": scale_stds or (0.01,) * len(phases),
     }
     for key in "abc":
         columns |= {f"cell_{key}": cells, f"cell_{key}_std": cell_stds}
@@ -213,6 +216,17 @@ def test_cells_agree_within_ppm_or_esds() -> None:
         moved = (5.64 * (1.0 + 1e-6 * ppm), 4.29)
         pair = (make_result(cell_stds=esds), make_result(cells=moved, cell_stds=esds))
         assert verdict(*pair)[0] is expected
+
+
+def test_cell_of_a_phase_that_one_does_not_detect_is_not_judged() -> None:
+    moved = {"cells": (5.70, 4.29)}
+    pair = (make_result(), make_result(**moved, scale_stds=(0.5, 0.01)))  # type: ignore[arg-type]
+    assert verdict(*pair)[0] is Verdict.AGREE
+    assert verdict(*reversed(pair))[0] is Verdict.AGREE
+    found = compare_engines({"one": {"a": pair[0]}, "two": {"a": pair[1]}})
+    assert found["detected"].values.tolist() == [[[1.0, 1.0]], [[0.0, 1.0]]]
+    pair = (make_result(), make_result(**moved))  # type: ignore[arg-type]
+    assert verdict(*pair)[0] is Verdict.DIFFER
 
 
 def test_reason_names_phase_quantity_and_distance() -> None:
