@@ -15,13 +15,13 @@ from refinement.result import RefinementResult
 from structkit.schema import TWO_THETA
 
 Floats = NDArray[np.float64]
-MOST_PEAKS = 5
+MOST_PEAKS = 4
 _GOOD_ENOUGH = 0.03
 """Rms misfit over the halo's height at which no further peak is placed."""
 _LEAST_SHARE = 0.01
 """Share of the whole scattering below which there is no halo to model."""
-_FWHM = (4.0, 40.0)
-"""Widths (degree) that a halo's peak may have."""
+_FWHM = (4.0, 20.0)
+"""Widths (degree) that a halo's peak may have; wider ones are a polynomial's."""
 _AREA = math.sqrt(math.pi / (4.0 * math.log(2.0)))
 """Area of a Gaussian over height times FWHM."""
 
@@ -54,7 +54,7 @@ def place_halo(fitted: RefinementResult) -> tuple[HaloPeak, ...]:
     Returns
     -------
     tuple of HaloPeak
-        As few as describe it within 3 % of its height, at most 5; empty where the
+        As few as describe it within 3 % of its height, at most 4; empty where the
         halo is less than 1 % of all scattering.
     """
     curves: xr.Dataset = fitted.curves

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Owner = tuple[str, str]
@@ -21,7 +21,7 @@ _PATTERNS = (
     (re.compile(r"^(\d+):\d+:Scale$"), "scale"),
     (re.compile(r"^(\d+):\d+:Size;"), "size"),
     (re.compile(r"^(\d+):\d+:Mustrain;"), "strain"),
-    (re.compile(r"^(\d+):\d+:(?:MD|C\d+,\d+)"), "texture"),
+    (re.compile(r"^(\d+):\d+:(?:MD|C\()"), "texture"),
     (re.compile(r"^(\d+)::(?:d?A[xyz]|AUiso|AU\d\d|Afrac)"), "atoms"),
     (re.compile(r"^():\d+:(?:Shift|Zero)$"), "shift"),
     (re.compile(r"^():\d+:[UVWXYZ]$"), "resolution"),
@@ -30,7 +30,8 @@ _PATTERNS = (
     (re.compile(r"^():\d+:(?:Back|Debye)"), "background"),
 )
 _DROPPED = re.compile(r"dropped:\s*(.*)", re.DOTALL)
-_NAME = re.compile(r"\d*:\d*:[A-Za-z][A-Za-z0-9;,_]*(?::\d+)?")
+_SINGULAR = re.compile(r"likely from:\s*(.*)", re.DOTALL)
+_NAME = re.compile(r"\d*:\d*:[A-Za-z][\w;]*(?:\(\d+,-?\d+(?:,-?\d+)?\))?(?::\d+)?")
 _HUGE = {"cell": 0.02, "size": 3.0, "texture": 1.0, "atoms": 1.0}
 """Esd over value (cell, size) or esd itself from which a parameter is undetermined."""
 _RELATIVE = frozenset({"cell", "size"})
@@ -42,6 +43,9 @@ LARGEST_STRAIN = 4e4
 """Largest microstrain in GSAS-II's units (1 % of a cell's edge, four times)."""
 MARCH = (0.1, 10.0)
 """March-Dollase coefficients that are possible."""
+_HOLD_AT = {"size": 10.0, "strain": 1.0, "texture": 1.0}
+"""Where a size or strain that fits no better than none is held: no broadening, no
+texture."""
 _ABSENT = 3.0
 """Esds below zero down to which a scale is that of an absent phase."""
 _WORSE = 1.01
@@ -56,6 +60,8 @@ class Verdict:
     """In words."""
     owners: frozenset[Owner] = frozenset()
     """Groups and phases that the problems belong to, where that can be told."""
+    bounds: Mapping[Owner, float] = field(default_factory=dict)
+    """Bounds that were crossed, in GSAS-II's units: where to hold those parameters."""
 
     @property
     def accepted(self) -> bool:
@@ -86,6 +92,7 @@ def judge_stage(
     phases: Sequence[str],
     *,
     best_r_wp: float = math.inf,
+    least_w: float = 0.0,
 ) -> Verdict:
     """Judge a stage that the worker reported.
 
@@ -97,30 +104,47 @@ def judge_stage(
         Names of the phases in GSAS-II's order.
     best_r_wp : float
         Rwp (per cent) of the last accepted stage.
+    least_w : float
+        The instrument's own W in GSAS-II's units: a sample can only broaden. Below
+        it GSAS-II's widths become negative, are cut off, and nothing moves any more.
     """
     fatal = _fatal(report, best_r_wp)
     if fatal:
         return Verdict(problems=(fatal,))
     problems: list[str] = []
     owners: set[Owner] = set()
+    bounds: dict[Owner, float] = {}
 
     def blame(problem: str, owner: Owner) -> None:
         problems.append(problem)
-        if owner[0] not in ("scale", "background", "peaks", "blank", "other"):
+        if owner[0] in ("background", "peaks"):  # what both can describe, one does
+            owners.add(("peaks", ""))
+        elif owner[0] not in ("scale", "blank", "other"):
             owners.add(owner)
 
-    for name in _dropped(report):
+    for name in _named(_DROPPED, report):
         blame(f"GSAS-II dropped {name}", owner_of(name, phases))
     if report["rvals"].get("SVD0"):
         problems.append(f"{report['rvals']['SVD0']} singularities (SVD)")
+        for name in _named(_SINGULAR, report):
+            blame(f"singular: {name}", owner_of(name, phases))
+        if not owners:
+            blame("background and its peaks", ("peaks", ""))
     for name in report.get("frozen", ()):
         blame(f"GSAS-II froze {name} at its limit", owner_of(name, phases))
     rows = zip(report["varied"], report["values"], report["esd"], strict=True)
     for name, value, esd in rows:
-        problem = _judge_value(owner_of(name, phases)[0], value, esd)
+        owner = owner_of(name, phases)
+        group = owner[0]
+        problem = _judge_value(group, value, esd)
+        if group == "resolution" and value < least_w:
+            problem = f"W {value:.3g} is below the instrument's {least_w:.3g}"
+            bounds[owner] = least_w
+        elif problem and group in _HOLD_AT:
+            bounds[owner] = _HOLD_AT[group]
         if problem:
             blame(f"{name}: {problem}", owner_of(name, phases))
-    return Verdict(problems=tuple(problems), owners=frozenset(owners))
+    return Verdict(problems=tuple(problems), owners=frozenset(owners), bounds=bounds)
 
 
 def _fatal(report: Mapping[str, Any], best_r_wp: float) -> str:
@@ -131,8 +155,6 @@ def _fatal(report: Mapping[str, Any], best_r_wp: float) -> str:
         return f"GSAS-II stopped: {_shorten(report['error'])}"
     if report.get("returned_false"):
         return f"GSAS-II gave up: {_shorten(report.get('returned_message', ''))}"
-    if rvals.get("Aborted"):
-        return f"GSAS-II aborted: {_shorten(rvals.get('msg') or '')}"
     if r_wp is None or not report.get("varied"):
         return "GSAS-II left no figures of this stage"
     if not report.get("covariance"):
@@ -146,13 +168,13 @@ def _shorten(text: object) -> str:
     return " ".join(str(text).split())[:300]
 
 
-def _dropped(report: Mapping[str, Any]) -> list[str]:
-    """Return the variables that GSAS-II's message says it dropped."""
-    found = _DROPPED.search(str(report["rvals"].get("msg") or ""))
+def _named(pattern: re.Pattern[str], report: Mapping[str, Any]) -> list[str]:
+    """Return the variables that GSAS-II's message lists behind a phrase."""
+    found = pattern.search(str(report["rvals"].get("msg") or ""))
     if found is None:
         return []
     first = found.group(1).split("\n\n")[0]
-    for stop in ("Warning:", "Note ", "Check ", "SVD problem"):
+    for stop in ("Warning:", "Note ", "Check ", "SVD problem", "Error:"):
         first = first.split(stop)[0]
     return _NAME.findall(first) or ["a parameter"]
 
@@ -181,6 +203,10 @@ def _judge_value(group: str, value: float, esd: float | None) -> str:
 
 
 def largest_shift(report: Mapping[str, Any]) -> float:
-    """Return the largest shift over esd of a stage; infinite where unknown."""
-    value = report["rvals"].get("Max shft/sig")
-    return math.inf if value is None else abs(float(value))
+    """Return the largest shift over esd of a stage's last cycle; infinite: unknown."""
+    ratios = [
+        abs(shift) / esd
+        for shift, esd in zip(report["last_shifts"], report["esd"], strict=True)
+        if shift is not None and esd
+    ]
+    return max(ratios, default=math.inf)

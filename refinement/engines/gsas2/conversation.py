@@ -1,14 +1,25 @@
-"""Lead one pattern through GSAS-II: stages, checks, one fallback, until stable."""
+"""Lead one pattern through GSAS-II: stages, checks, one fallback, until stable.
+
+The fallback of a refused stage: back to the last good project, what is to blame held
+(at its bound where it crossed one), and the same stage again, up to four times as
+more bounds are met; then the stage is given up and the result says so.
+"""
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from refinement.engines.gsas2.checks import Owner, judge_stage, largest_shift
+from refinement.engines.gsas2.checks import (
+    Owner,
+    Verdict,
+    judge_stage,
+    largest_shift,
+)
 from refinement.engines.gsas2.options import Gsas2Options
 from refinement.engines.gsas2.structure import compare_import
 from refinement.plan import RefinementPlan, Stage
@@ -16,6 +27,7 @@ from refinement.recipes import stages_of
 from structkit.errors import FitError
 from structkit.structures.crystal import CrystalStructure
 
+_LOG = logging.getLogger(__name__)
 _OPEN_TIMEOUT = 120.0
 _GROUPS = ("cell", "size", "strain", "texture")
 
@@ -38,6 +50,8 @@ class Script:
     """Fields of ``values`` at a cold start."""
     warm: Mapping[str, Any] | None
     """Fields of ``values`` at a warm start; None: there is no neighbour."""
+    least_w: float
+    """The instrument's own W, in GSAS-II's units."""
     structures: tuple[CrystalStructure, ...]
     """Phases in GSAS-II's setting."""
     coordinates_of: tuple[str, ...] = ()
@@ -78,6 +92,7 @@ class Conversation:
         self._deadline = time.monotonic() + options.job_timeout
         self._names = list(plan.phase_names)
         self._held: set[Owner] = set()
+        self._at_bound: dict[str, Any] = {"phases": {}}
         self._notes: list[str] = []
         self._refused: list[str] = []
         self._stages: list[str] = []
@@ -126,6 +141,7 @@ class Conversation:
 
     def _run_cold(self) -> None:
         self._report, self._held, self._stages = None, set(), []
+        self._at_bound = {"phases": {}}
         self._ask("values", _OPEN_TIMEOUT, **self._script.values)
         self._ask("keep", _OPEN_TIMEOUT)
         stages = stages_of(self._plan, self._options.recipe)
@@ -156,45 +172,102 @@ class Conversation:
         return False
 
     def _run_stage(self, stage: Stage, cycles: int) -> None:
-        """Refine a stage; when refused, once more with the blamed groups held."""
+        """Refine a stage; when refused, again with what is to blame held.
+
+        What crossed a bound is held at it, what else is blamed where it was, and what
+        cannot be blamed on anything is held with all that the stage freed.
+        """
         free = self._flags(stage)
         if free == self._free and self._report is not None:
             return
-        verdict = self._try(free, cycles)
-        if verdict is None:
-            self._stages.append(stage.name)
-            return
-        problems, owners = verdict
-        held = owners or self._newly_freed(free)
-        self._held |= held
-        fewer = self._flags(stage)
-        if fewer not in (free, self._free):
-            again = self._try(fewer, cycles)
-            if again is None:
+        problems: tuple[str, ...] = ()
+        blamed: set[Owner] = set()
+        for _ in range(1 + self._options.fallbacks):
+            verdict = self._try(free, cycles)
+            if verdict is None:
                 self._stages.append(stage.name)
-                self._note_held(stage.name, held, problems)
+                break
+            problems = problems or verdict.problems
+            held = set(verdict.owners) - self._held or self._newly_freed(free)
+            self._hold(held, verdict)
+            blamed |= held
+            fewer = self._flags(stage)
+            if fewer == self._free and verdict.owners and self._report is not None:
+                break
+            if fewer in (free, self._free):
+                self._refused.append(f"stage {stage.name}: {'; '.join(problems[:3])}")
                 return
-            problems = again[0]
-            self._held |= again[1] or self._newly_freed(fewer)
-        elif fewer == self._free and owners and self._report is not None:
-            self._note_held(stage.name, held, problems)
+            free = fewer
+        else:
+            self._refused.append(f"stage {stage.name}: {'; '.join(problems[:3])}")
             return
-        self._refused.append(f"stage {stage.name}: {'; '.join(problems[:3])}")
+        if blamed:
+            self._note_held(stage.name, blamed, problems)
 
-    def _try(
-        self, free: dict[str, Any], cycles: int
-    ) -> tuple[tuple[str, ...], set[Owner]] | None:
-        """Refine; None when accepted and kept, else problems and owners, reverted."""
-        report = self._ask(
-            "stage", self._options.stage_timeout, free=free, cycles=cycles
+    def _hold(self, held: set[Owner], verdict: Verdict) -> None:
+        """Hold parameters: where a bound was crossed there, else where they were."""
+        self._held |= held
+        for (group, phase), bound in verdict.bounds.items():
+            if (group, phase) not in held:
+                continue
+            if group == "resolution":
+                self._at_bound["w"] = bound
+            elif group != "texture" or self._is_march(phase):
+                key = "march" if group == "texture" else group
+                self._at_bound["phases"].setdefault(phase, {})[key] = bound
+        self._restore_bounds()
+
+    def _restore_bounds(self) -> None:
+        """Set what is held at a bound, which going back has undone."""
+        if self._at_bound["phases"] or "w" in self._at_bound:
+            self._ask("values", _OPEN_TIMEOUT, **self._at_bound)
+
+    def _is_march(self, name: str) -> bool:
+        return any(
+            phase.name == name and phase.texture_model == "march-dollase"
+            for phase in self._plan.phases
         )
-        verdict = judge_stage(report, self._names, best_r_wp=self._best_r_wp())
+
+    def _try(self, free: dict[str, Any], cycles: int) -> Verdict | None:
+        """Refine; None when accepted and kept, else the verdict, reverted."""
+        report, verdict = self._refine(free, cycles)
         if verdict.accepted:
             self._ask("keep", _OPEN_TIMEOUT)
             self._report, self._free = report, free
             return None
         self._ask("revert", _OPEN_TIMEOUT)
-        return verdict.problems, set(verdict.owners)
+        self._restore_bounds()
+        return verdict
+
+    def _refine(
+        self, free: dict[str, Any], cycles: int
+    ) -> tuple[dict[str, Any], Verdict]:
+        """Refine with these flags and judge the outcome."""
+        options = self._options
+        last = cycles == options.cycles
+        begun = time.perf_counter()
+        report = self._ask(
+            "stage",
+            options.stage_timeout,
+            free=free,
+            cycles=cycles,
+            tolerance=options.tolerance if last else options.early_tolerance,
+        )
+        verdict = judge_stage(
+            report,
+            self._names,
+            best_r_wp=self._best_r_wp(),
+            least_w=self._script.least_w,
+        )
+        _LOG.debug(
+            "Rwp %s, %d varied, shift/esd %.3g, %.1f s: %s",
+            report["rvals"].get("Rwp"),
+            len(report["varied"]),
+            largest_shift(report),
+            time.perf_counter() - begun,
+            "; ".join(verdict.problems) or "accepted",
+        )
+        return report, verdict
 
     def _best_r_wp(self) -> float:
         return math.inf if self._report is None else self._report["rvals"]["Rwp"]
@@ -244,6 +317,7 @@ class Conversation:
             ]
         if plan.shift != "fixed" and "shift" in stage.free and free["cell"]:
             free["shift"] = None if ("shift", "") in self._held else plan.shift
+        free["peaks"] = ("peaks", "") not in self._held
         free["resolution"] = (
             "resolution" in stage.free
             and plan.refines_resolution
@@ -261,20 +335,14 @@ class Conversation:
     def _settle(self) -> bool:
         """Repeat the last stage until nothing moves; False: it never came to rest."""
         for _ in range(self._options.repetitions):
-            report = self._ask(
-                "stage",
-                self._options.stage_timeout,
-                free=self._free,
-                cycles=self._options.cycles,
-            )
-            verdict = judge_stage(report, self._names, best_r_wp=self._best_r_wp())
+            report, verdict = self._refine(self._free, self._options.cycles)
             if not verdict.accepted:
                 self._ask("revert", _OPEN_TIMEOUT)
                 held = set(verdict.owners)
                 if not held:
                     self._refused.append(f"repetition: {verdict.problems[0]}")
                     return False
-                self._held |= held
+                self._hold(held, verdict)
                 self._note_held("repetition", held, verdict.problems)
                 self._free = {
                     key: [name for name in value if (key, name) not in held]
@@ -284,8 +352,15 @@ class Conversation:
                 }
                 continue
             self._ask("keep", _OPEN_TIMEOUT)
+            fall = 1.0 - report["rvals"]["Rwp"] / self._best_r_wp()
             self._report = report
-            if largest_shift(report) < self._options.stable_shift:
+            if report["rvals"].get("Aborted") and fall < self._options.stuck_change:
+                self._notes.append("GSAS-II found no step that lowers chi-square")
+                return True
+            shift = largest_shift(report)
+            if shift < self._options.stable_shift:
+                return True
+            if abs(fall) < self._options.noise and shift < 1.0:
                 return True
         return False
 
@@ -298,7 +373,7 @@ class Conversation:
             free = {**self._free, "atoms": dict.fromkeys(wanted, flags)}
             verdict = self._try(free, self._options.cycles)
             if verdict is not None:
-                problems = "; ".join(verdict[0][:3])
+                problems = "; ".join(verdict.problems[:3])
                 self._notes.append(f"stage atoms {flags} refused: {problems}")
                 return self._settle()
             self._stages.append(f"atoms {flags}")

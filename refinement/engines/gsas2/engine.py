@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from refinement.plan import RefinementPlan
 from refinement.result import RefinementResult
 from structkit.errors import EngineUnavailableError, OutputError
 
+_MAKING_POOL = threading.Lock()
 LOG_NAME = "gsas2.log"
 """What GSAS-II printed, in the job's folder."""
 
@@ -168,12 +170,13 @@ class Gsas2Engine:
 
     def _here(self) -> WorkerPool:
         """Return the pool of workers, made on first use."""
-        if self.pool is None:
-            found, info = choose_gsas2(self.python)
-            if found is None or not info.available:
-                raise EngineUnavailableError(f"engine {self.name}: {info.remedy}")
-            self.pool = WorkerPool(found.to_command(), self.workers)
-        return self.pool
+        with _MAKING_POOL:
+            if self.pool is None:
+                found, info = choose_gsas2(self.python)
+                if found is None or not info.available:
+                    raise EngineUnavailableError(f"engine {self.name}: {info.remedy}")
+                self.pool = WorkerPool(found.to_command(), self.workers)
+            return self.pool
 
 
 @contextlib.contextmanager

@@ -189,6 +189,7 @@ def prepare_job(
         request=request,
         values=values,
         warm=None if start is None else _warm_values(values, plan, options, start),
+        least_w=1e4 * plan.instrument.w / _GAUSSIAN_VARIANCE,
         structures=structures,
         coordinates_of=coordinates_of,
     )

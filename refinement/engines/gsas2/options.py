@@ -23,10 +23,24 @@ class Gsas2Options:
     """Cycles of the stages before the last."""
     cycles: int = 10
     """Cycles of the last stage, and of each repetition."""
+    early_tolerance: float = 1e-3
+    """Relative change of chi-square at which an early stage may stop."""
+    tolerance: float = 1e-5
+    """The same of the last stage and its repetitions; GSAS-II's own default is
+    1e-3, at which parameters may still move by several esds. Below 1e-5 its numbers
+    are too coarse: no step lowers chi-square any more."""
+    fallbacks: int = 4
+    """How often a refused stage is tried again, each time with more held."""
     repetitions: int = 4
     """How often the last stage is repeated until it is stable."""
     stable_shift: float = 0.25
     """Largest shift over esd of a repetition that counts as stable."""
+    stuck_change: float = 1e-4
+    """Relative fall of Rwp up to which a repetition in which GSAS-II finds no step
+    downhill counts as stable too."""
+    noise: float = 1e-5
+    """Relative change of Rwp that is GSAS-II's own numerical noise: a repetition that
+    changes it less and moves no parameter by an esd counts as stable too."""
     stage_timeout: float = 300.0
     """Deadline of one stage, s."""
     job_timeout: float = 1800.0

@@ -45,8 +45,8 @@ def to_gsas2_setting(structure: CrystalStructure) -> CrystalStructure:
     symbol = f"{group.hm} R" if group.ext == "R" else group.hm
     if group.ext != "1":
         return replace(structure, space_group=symbol)
-    other = gemmi.find_spacegroup_by_name(f"{group.hm}:2")
-    shift = None if other is None else _find_shift(operations, other.operations())
+    centred = gemmi.find_spacegroup_by_name(f"{group.hm}:2").operations()
+    shift = _find_shift(operations, centred)
     if shift is None:
         raise PlanError(
             f"phases: {structure.name}: {group.hm} with origin choice 1 could not be "

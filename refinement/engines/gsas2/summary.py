@@ -29,6 +29,8 @@ Floats = NDArray[np.float64]
 ONE_SIDED_95 = 1.645
 CURRIE = 3.29
 _SAME_ANGLE = 1e-3
+_SIGNIFICANT = 3.0
+"""Scale over esd from which a phase counts as seen."""
 _FALSE_MINIMUM = 1.25
 """Rwp over the native engine's from which a fit is thought to be a false minimum."""
 
@@ -269,6 +271,11 @@ def _judge(
                 f"Rwp {100 * own:.1f} % where the native engine reaches "
                 f"{100 * other:.1f} %: probably a false minimum"
             )
+    ratio = parameters["scale"] / parameters["scale_std"]
+    if not bool((ratio > _SIGNIFICANT).any()):
+        reasons.append(
+            "no phase of the plan is significant: are cells and wavelength right?"
+        )
     if not outcome.stable and not outcome.refused:
         status = FitStatus.NOT_CONVERGED
         reasons.append("parameters still moved when refined once more")

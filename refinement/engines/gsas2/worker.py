@@ -250,6 +250,7 @@ class Job:
         """Set the flags of a stage, refine, and say what came of it."""
         self._set_flags(request["free"])
         self.project.set_Controls("cycles", int(request["cycles"]))
+        self.project.data["Controls"]["data"]["min dM/M"] = request["tolerance"]
         self.project.data["Covariance"]["data"] = {}
         self.gsas2.returned = None
         error = ""
@@ -297,6 +298,7 @@ class Job:
         refused = isinstance(returned, tuple) and returned and returned[0] is False
         varied = [str(name) for name in found.get("varyList", [])]
         keys = ("Rwp", "GOF", "converged", "SVD0", "msg", "Max shft/sig", "Nobs")
+        last = dict(rvals.get("lastShifts") or {})
         controls = self.project.data["Controls"]["data"]
         return {
             "error": error,
@@ -304,6 +306,7 @@ class Job:
             "returned_message": _message(returned) if refused else "",
             "rvals": {key: rvals.get(key) for key in (*keys, "chisq", "Aborted")},
             "varied": varied,
+            "last_shifts": [_number(last.get(name)) for name in varied],
             "values": [float(v) for v in found.get("variables", [])],
             "esd": [_number(v) for v in found.get("sig", [])],
             "covariance": np.asarray(found.get("covMatrix", [])).tolist(),
@@ -513,7 +516,7 @@ class Server:
 
     def __init__(self, package_path: str | None) -> None:
         self._answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-        self._log_to(os.devnull)
+        os.dup2(2, 1)
         self._package_path = package_path
         self._gsas2: Gsas2 | None = None
         self._job: Job | None = None
