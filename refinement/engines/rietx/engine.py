@@ -49,7 +49,8 @@ class RietxEngine:
             found = version("rietx")
         except PackageNotFoundError:
             found = ""
-        if spec is None or spec.origin is None or not found:
+        helper = find_spec("threadpoolctl")
+        if spec is None or spec.origin is None or helper is None or not found:
             return EngineInfo(
                 name=self.name, available=False, remedy=f"not installed: {_REMEDY}"
             )

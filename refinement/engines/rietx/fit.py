@@ -96,7 +96,14 @@ def fit_stages(prepared: Prepared) -> Fit:
     its groups. The last one is repeated when a phase has become significant in it, and
     followed by rietx's own closing stage, with peak windows of 99.9 % of the area.
     """
-    with warnings.catch_warnings(record=True) as caught:
+    from threadpoolctl import threadpool_limits
+
+    # Its matrices are small: threads of the linear algebra library only wait for one
+    # another, and cost a factor of 3 to 5 on a machine that is busy.
+    with (
+        warnings.catch_warnings(record=True) as caught,
+        threadpool_limits(limits=1, user_api="blas"),
+    ):
         warnings.simplefilter("always")
         try:
             fit = _fit(prepared)
@@ -157,9 +164,7 @@ def _run(
     import rietx
 
     tolerance = _TOLERANCE if closing else _EARLY_TOLERANCE
-    plan = rietx.RefinementPlan(
-        stages=[rietx.Stage(stage.name, paths, ftol=tolerance)]
-    )
+    plan = rietx.RefinementPlan(stages=[rietx.Stage(stage.name, paths, ftol=tolerance)])
     if not closing:
         plan.closing_window_tol = None
     return refinement.fit(data, plan=plan, telemetry=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -379,7 +378,7 @@ def _recipe(fit: Fit) -> dict[str, str]:
     remarks = [
         f"{one.code}: {one.message}"
         for one in fit.outcome.diagnostics
-        if one.level != "info"
+        if one.level != "info" and not _is_about_smooth(one.where)
     ]
     notes += [_short(text) for text in dict.fromkeys(remarks)][:_MOST_NOTES]
     return {
@@ -393,6 +392,15 @@ def _recipe(fit: Fit) -> dict[str, str]:
         ),
         "notes": "; ".join(notes),
     }
+
+
+def _is_about_smooth(paths: list[str]) -> bool:
+    """Return whether a remark is about polynomial and halo alone.
+
+    They imitate each other by construction; only their sum is used.
+    """
+    smooth = ("instrument.background.", "instrument.extra_components.")
+    return bool(paths) and all(path.startswith(smooth) for path in paths)
 
 
 def _count(columns: list[Smooth]) -> int:
