@@ -41,8 +41,8 @@ SIZES_UM = (1e-3, 100.0)
 """Sizes that are possible, micrometre."""
 LARGEST_STRAIN = 4e4
 """Largest microstrain in GSAS-II's units (1 % of a cell's edge, four times)."""
-MARCH = (0.1, 10.0)
-"""March-Dollase coefficients that are possible."""
+LARGEST_U = 0.5
+"""Largest U of an atom, angstrom squared."""
 _HOLD_AT = {"size": 10.0, "strain": 1.0, "texture": 1.0}
 """Where a size or strain that fits no better than none is held: no broadening, no
 texture."""
@@ -136,7 +136,7 @@ def judge_stage(
     for name, value, esd in rows:
         owner = owner_of(name, phases)
         group = owner[0]
-        problem = _judge_value(group, value, esd)
+        problem = _judge_value(name, group, value, esd)
         if group == "resolution" and value < least_w:
             problem = f"W {value:.3g} is below the instrument's {least_w:.3g}"
             bounds[owner] = least_w
@@ -179,7 +179,7 @@ def _named(pattern: re.Pattern[str], report: Mapping[str, Any]) -> list[str]:
     return _NAME.findall(first) or ["a parameter"]
 
 
-def _judge_value(group: str, value: float, esd: float | None) -> str:
+def _judge_value(name: str, group: str, value: float, esd: float | None) -> str:
     """Return what is wrong with one refined value; empty where nothing is."""
     if not math.isfinite(value):
         return "no number"
@@ -193,6 +193,8 @@ def _judge_value(group: str, value: float, esd: float | None) -> str:
         return f"size {value:.3g} micrometre is impossible"
     if group == "strain" and not 0.0 <= value <= LARGEST_STRAIN:
         return f"microstrain {value:.4g} is impossible"
+    if group == "atoms" and ":AUiso" in name and not 0.0 < value < LARGEST_U:
+        return f"U {value:.3g} is impossible"
     limit = _HUGE.get(group, math.inf)
     measure = esd / max(abs(value), 1e-300) if group in _RELATIVE else esd
     if measure > limit or (

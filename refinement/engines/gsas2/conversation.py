@@ -365,18 +365,25 @@ class Conversation:
         return False
 
     def _refine_coordinates(self) -> bool:
-        """Free coordinates, then U, of the phases that ask for it."""
+        """Free coordinates, then U, phase by phase; what is refused stays as it was."""
         wanted = self._script.coordinates_of
         if not wanted:
             return True
+        atoms: dict[str, str] = {}
         for flags in ("X", "XU"):
-            free = {**self._free, "atoms": dict.fromkeys(wanted, flags)}
-            verdict = self._try(free, self._options.cycles)
-            if verdict is not None:
-                problems = "; ".join(verdict.problems[:3])
-                self._notes.append(f"stage atoms {flags} refused: {problems}")
-                return self._settle()
-            self._stages.append(f"atoms {flags}")
+            for name in wanted:
+                if flags == "XU" and name not in atoms:
+                    continue
+                tried = {**atoms, name: flags}
+                verdict = self._try(
+                    {**self._free, "atoms": tried}, self._options.cycles
+                )
+                if verdict is None:
+                    atoms = tried
+                    self._stages.append(f"atoms of {name}: {flags}")
+                else:
+                    problems = "; ".join(verdict.problems[:3])
+                    self._notes.append(f"atoms of {name}, {flags}, refused: {problems}")
         return self._settle()
 
 

@@ -89,6 +89,19 @@ class Gsas2Engine:
         """
         return self._refine(pattern, plan, start=start, folder=folder)[0]
 
+    def refine_with_coordinates(
+        self,
+        pattern: xr.Dataset,
+        plan: RefinementPlan,
+        phases: tuple[str, ...],
+        *,
+        folder: Path | None = None,
+    ) -> tuple[RefinementResult, Outcome]:
+        """Refine a pattern and, after all else, coordinates and U of ``phases``."""
+        return self._refine(
+            pattern, plan, start=None, folder=folder, coordinates_of=phases
+        )
+
     def refine_series(
         self,
         patterns: Sequence[xr.Dataset],

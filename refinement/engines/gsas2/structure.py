@@ -55,6 +55,16 @@ def to_gsas2_setting(structure: CrystalStructure) -> CrystalStructure:
     return _move(structure, shift, symbol)
 
 
+def origin_shift(structure: CrystalStructure) -> tuple[float, float, float]:
+    """Return by how much :func:`to_gsas2_setting` moves the atoms."""
+    operations = gemmi.GroupOps([gemmi.Op(text) for text in structure.operations])
+    group = gemmi.find_spacegroup_by_ops(operations)
+    if group.ext != "1":
+        return (0.0, 0.0, 0.0)
+    centred = gemmi.find_spacegroup_by_name(f"{group.hm}:2").operations()
+    return _find_shift(operations, centred) or (0.0, 0.0, 0.0)
+
+
 def _find_shift(
     own: gemmi.GroupOps, wanted: gemmi.GroupOps
 ) -> tuple[float, float, float] | None:
