@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -28,13 +27,25 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+@pytest.hookimpl(trylast=True)  # after -m and -k have taken items away
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what this machine lacks, and say so."""
-    absent = {
-        "shared": None if SHARED_DATA.is_dir() else "no ../shared/data here",
-        "gsas2": None if find_spec("GSASII") else "GSAS-II is not installed",
-    }
-    for item in items:
-        for marker, reason in absent.items():
-            if reason and item.get_closest_marker(marker):
-                item.add_marker(pytest.mark.skip(reason=reason))
+    look = {"shared": tell_shared_absent, "gsas2": tell_gsas2_absent}
+    for marker, tell_absent in look.items():
+        marked = [item for item in items if item.get_closest_marker(marker)]
+        reason = tell_absent() if marked else ""
+        for item in marked if reason else ():
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def tell_shared_absent() -> str:
+    """Return why there are no measured data; empty where there are."""
+    return "" if SHARED_DATA.is_dir() else "no ../shared/data here"
+
+
+def tell_gsas2_absent() -> str:
+    """Return why there is no GSAS-II that works, trying it; empty where there is."""
+    from refinement.engines.gsas2.discovery import choose_gsas2
+
+    found, info = choose_gsas2()
+    return "" if found is not None else info.remedy
