@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,8 @@ _GROUPS: tuple[Group, ...] = ("cell", "size", "strain", "texture", "b_overall")
 _EARLY_TOLERANCE, _TOLERANCE = 1e-4, 1e-6
 """Relative decrease of chi-square at which earlier stages and the last one stop."""
 _LAST_TRIES = 2
+_WINDOW = 0.01
+"""Share of a line's area that its window may cut: about what the native engine cuts."""
 _B_RANGE = (-1.0, 3.0)
 """Smallest and largest overall B, angstrom squared."""
 
@@ -51,6 +53,14 @@ class Drawn:
         """Return the mass-proportional scales."""
         own = [self.values[f"phases.{i}.scale"] for i in range(self.factors.size)]
         return np.array(own) * self.factors
+
+    def with_size_width(self, number: int, width: float) -> Drawn:
+        """Return the curves with another ``lor_size`` (degree) of one phase."""
+        path, scale = f"phases.{number}.lor_size", f"phases.{number}.scale"
+        changed = self.values | {path: width, scale: 1.0 / self.factors[number]}
+        units = self.units.copy()
+        units[number] = self.model.phase_component(number, changed)
+        return replace(self, units=units)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +103,9 @@ def fit_stages(prepared: Prepared) -> Fit:
     Before each stage the linear part is solved at the present line shapes. A phase
     whose fraction or significance is below the recipe's thresholds has only its scale
     free in that stage: without priors nothing else holds it. Each stage frees exactly
-    its groups. The last one is repeated when a phase has become significant in it, and
-    followed by rietx's own closing stage, with peak windows of 99.9 % of the area.
+    its groups; all but the last leave the halo to the linear solution, as rietx takes
+    its derivatives one pattern at a time. The last stage is repeated when a phase or
+    a Gaussian of the halo has become significant in it.
     """
     from threadpoolctl import threadpool_limits
 
@@ -110,14 +121,7 @@ def fit_stages(prepared: Prepared) -> Fit:
         except (ValueError, RuntimeError, ArithmeticError) as error:
             raise FitError(f"rietx gave up: {error}") from error
     texts = tuple(dict.fromkeys(str(one.message) for one in caught))
-    return Fit(
-        prepared=fit.prepared,
-        refinement=fit.refinement,
-        outcome=fit.outcome,
-        drawn=fit.drawn,
-        free=fit.free,
-        caught=texts,
-    )
+    return replace(fit, caught=texts)
 
 
 def _fit(prepared: Prepared) -> Fit:
@@ -131,17 +135,15 @@ def _fit(prepared: Prepared) -> Fit:
     stages = list(stages_of(prepared.plan))[1:]
     last, earlier = stages[-1], [] if prepared.warm else stages[:-1]
     linear = _settle(refinement, data, prepared)
-    for stage in earlier:
-        paths = free_paths(prepared, stage, linear)
-        if paths != free_paths(prepared, last, linear):
-            _run(refinement, data, stage, paths, closing=False)
+    for stage in [*earlier, last]:
+        paths = free_paths(prepared, stage, linear, halo=False)
+        if stage is last or paths != free_paths(prepared, last, linear, halo=False):
+            _run_early(refinement, data, stage, paths)
             linear = _settle(refinement, data, prepared)
     outcome: Any = None
     for _ in range(_LAST_TRIES):
         used = linear
-        outcome = _run(
-            refinement, data, last, free_paths(prepared, last, used), closing=True
-        )
+        outcome = _run_last(refinement, data, last, free_paths(prepared, last, used))
         drawn = draw(refinement, data, prepared)
         linear = _solve_linear(drawn, prepared)
         if set(free_paths(prepared, last, linear)) <= set(
@@ -158,16 +160,24 @@ def _fit(prepared: Prepared) -> Fit:
     )
 
 
-def _run(
-    refinement: Any, data: Any, stage: Stage, paths: list[str], *, closing: bool
-) -> Any:
+def _run_early(refinement: Any, data: Any, stage: Stage, paths: list[str]) -> None:
     import rietx
 
-    tolerance = _TOLERANCE if closing else _EARLY_TOLERANCE
-    plan = rietx.RefinementPlan(stages=[rietx.Stage(stage.name, paths, ftol=tolerance)])
-    if not closing:
-        plan.closing_window_tol = None
-    return refinement.fit(data, plan=plan, telemetry=False)
+    stages = [rietx.Stage(stage.name, paths, ftol=_EARLY_TOLERANCE)]
+    plan = rietx.RefinementPlan(stages=stages, closing_window_tol=None)
+    refinement.fit(data, plan=plan, telemetry=False)
+
+
+def _run_last(refinement: Any, data: Any, stage: Stage, paths: list[str]) -> Any:
+    import rietx
+
+    refinement.set_vary("*", vary=False)
+    return refinement.run_stage(
+        data,
+        rietx.Stage(stage.name, paths, ftol=_TOLERANCE),
+        window_area_tol=_WINDOW,
+        telemetry=False,
+    )
 
 
 def draw(refinement: Any, data: Any, prepared: Prepared) -> Drawn:
@@ -177,7 +187,7 @@ def draw(refinement: Any, data: Any, prepared: Prepared) -> Drawn:
 
     structure, instrument = refinement.structure, refinement.instrument
     table = ParameterTable(structure, instrument)
-    model = compile_model(structure, instrument, data)
+    model = compile_model(structure, instrument, data, window_area_tol=_WINDOW)
     values = dict(table.decode(table.x0()))
     plan = prepared.plan
     factors = np.array(
@@ -246,10 +256,14 @@ def _solve_linear(drawn: Drawn, prepared: Prepared) -> Linear:
     return Linear(amounts=amounts, admitted=admitted)
 
 
-def free_paths(prepared: Prepared, stage: Stage, linear: Linear) -> list[str]:
+def free_paths(
+    prepared: Prepared, stage: Stage, linear: Linear, *, halo: bool = True
+) -> list[str]:
     """Return rietx's names of what is free in a stage.
 
-    Gaussians of the halo that the linear solution leaves at zero stay there.
+    Gaussians of the halo that the linear solution leaves at zero stay there; with
+    ``halo`` False all of them keep their heights. Lines shift together only where a
+    phase is strong enough to say by how much.
     """
     plan = prepared.plan
     count = len(plan.phases)
@@ -257,13 +271,14 @@ def free_paths(prepared: Prepared, stage: Stage, linear: Linear) -> list[str]:
     paths += [
         one.path
         for one, amount in zip(prepared.smooth, linear.amounts[count:], strict=True)
-        if one.kind != HALO or amount > 0.0
+        if one.kind != HALO or (halo and amount > 0.0)
     ]
-    if "shift" in stage.free and plan.shift == "displacement":
+    placed = any("cell" in groups for groups in linear.admitted)
+    if "shift" in stage.free and placed and plan.shift == "displacement":
         paths.append("instrument.geometry.sample_displacement")
-    if "shift" in stage.free and plan.shift == "zero":
+    if "shift" in stage.free and placed and plan.shift == "zero":
         paths.append("instrument.zero_shift")
-    if "resolution" in stage.free and plan.refines_resolution:
+    if "resolution" in stage.free and placed and plan.refines_resolution:
         paths.append("instrument.profile.w")
     for number, groups in enumerate(linear.admitted):
         own = _phase_paths(plan, number)

@@ -10,7 +10,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from refinement.engines.rietx.amounts import deficits, detection_scales, inverse_normal
+from refinement.engines.native.options import NativeOptions
+from refinement.engines.rietx.amounts import (
+    deficits,
+    detection_scales,
+    inverse_normal,
+    solve_amounts,
+)
 from refinement.engines.rietx.fit import Fit, linear_columns, overall_b_path
 from refinement.engines.rietx.prepare import BLANK, CHEBYSHEV, HALO, HUMP, Smooth
 from refinement.engines.rietx.translate import (
@@ -152,12 +158,38 @@ def _estimate_esds(fit: Fit, quality: Quality) -> _Esds:
             covariance[number, :] = linear[number, :]
             covariance[:, number] = linear[:, number]
     covariance[np.diag_indices(count)] += below**2
+    covariance += _held_sizes(fit)
     smooth = [fit.drawn.values[one.path] for one in fit.prepared.smooth]
     amounts = np.concatenate([scales, smooth])
     detection = detection_scales(
         columns, amounts, fit.prepared.observed_std, n_phases=count, gof=gof
     )
     return _Esds(by_path=by_path, scales=covariance, detection=detection + below)
+
+
+def _held_sizes(fit: Fit) -> Floats:
+    """Return the covariance of the scales from sizes that are held as too weak.
+
+    A size that nobody measured is known within the native engine's prior: a factor e.
+    """
+    drawn, prepared = fit.drawn, fit.prepared
+    observed = prepared.observed / prepared.observed_std
+    spread = math.exp(NativeOptions().priors["ln_size"].sigma)
+    count = drawn.factors.size
+    total = np.zeros((count, count))
+    for number, phase in enumerate(prepared.plan.phases):
+        if "size" in fit.free[number] or not phase.refine_size:
+            continue
+        width = drawn.values[f"phases.{number}.lor_size"]
+        ends = []
+        for other in (width / spread, width * spread):
+            columns, free = linear_columns(
+                drawn.with_size_width(number, other), prepared
+            )
+            ends.append(solve_amounts(columns, observed, free)[:count])
+        half = 0.5 * (ends[1] - ends[0])
+        total += np.outer(half, half)
+    return total
 
 
 def _scale_covariance(fit: Fit, floor: float) -> Floats:
