@@ -37,7 +37,9 @@ def format_cif(structure: CrystalStructure) -> str:
     remarks go along under the data names that
     :func:`structkit.structures.cif.read_cif` reads.
     """
-    block = "".join(c if c.isalnum() or c in "-_" else "_" for c in structure.name)
+    block = "".join(
+        c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in structure.name
+    )
     lines = [
         f"data_{block or 'phase'}",
         f"_structkit_name {_quote(structure.name)}",
@@ -67,7 +69,10 @@ def write_cif(structure: CrystalStructure, path: Path | str) -> None:
 
 
 def _quote(text: str) -> str:
+    """Return a text in quotes; as a text field where it holds both kinds of them."""
     flat = " ".join(text.split())
+    if "'" in flat and '"' in flat:
+        return f"\n;{flat}\n;"
     return f'"{flat}"' if "'" in flat else f"'{flat}'"
 
 
@@ -98,19 +103,35 @@ def _cell(structure: CrystalStructure) -> list[str]:
     values = structure.cell.parameters
     lengths = [f"_cell_{k} {v:.7f}" for k, v in zip(_CELL, values[:3], strict=True)]
     angles = [f"_cell_{k} {v:.6f}" for k, v in zip(_ANGLES, values[3:], strict=True)]
-    return [*lengths, *angles, f"_cell_formula_units_Z {structure.formula_units}"]
+    counts, units = structure.atom_counts, max(structure.formula_units, 1)
+    formula = " ".join(f"{e}{counts[e] / units:.6g}" for e in sorted(counts))
+    contents = [
+        f"_cell_formula_units_Z {units}",
+        f"_chemical_formula_sum {_quote(formula)}",
+    ]
+    return [*lengths, *angles, *contents]
 
 
 def _atoms(structure: CrystalStructure) -> list[str]:
     rows = []
-    for number, site in enumerate(structure.sites, start=1):
+    for site, label in zip(structure.sites, _labels(structure), strict=True):
         place = " ".join(f"{value:.8f}" for value in site.position)
-        # Labels must differ, and start with the element for programs that look there.
-        label = site.label if site.label.startswith(site.element) else site.element
-        if any(other.label == site.label for other in structure.sites[: number - 1]):
-            label = f"{site.element}{number}"
         rows.append(
             f"{label} {site.element} {site.multiplicity} {place} "
             f"{site.occupancy:.6f} Uiso {site.u_iso:.7f}"
         )
     return ["loop_", *(f"_atom_site_{tag}" for tag in _ATOM), *rows]
+
+
+def _labels(structure: CrystalStructure) -> list[str]:
+    """Return labels that differ and start with the element, where programs look."""
+    labels: list[str] = []
+    for number, site in enumerate(structure.sites, start=1):
+        label = "".join(c for c in site.label if c.isascii() and c.isprintable())
+        label = label.replace(" ", "")
+        if not label.startswith(site.element):
+            label = site.element
+        while label in labels:
+            label, number = f"{site.element}{number}", number + 1
+        labels.append(label)
+    return labels
