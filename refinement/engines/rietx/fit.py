@@ -29,7 +29,9 @@ _EARLY_TOLERANCE, _TOLERANCE = 1e-4, 1e-6
 """Relative decrease of chi-square at which earlier stages and the last one stop."""
 _LAST_TRIES = 2
 _WINDOW = 0.01
-"""Share of a line's area that its window may cut: about what the native engine cuts."""
+"""Share of a line's area that its window may cut: about what the native engine cuts.
+With 2 %, rietx's own for a stage, fractions move by an esd; 0.1 % takes several times
+as long and moves them by a tenth of one."""
 _B_RANGE = (-1.0, 3.0)
 """Smallest and largest overall B, angstrom squared."""
 
