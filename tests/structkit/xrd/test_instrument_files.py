@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from structkit.errors import ReadError
-from structkit.xrd.instrument_files import read_instrument
+from structkit.errors import PlanError, ReadError
+from structkit.xrd.instrument import Instrument
+from structkit.xrd.instrument_files import format_instprm, read_instrument
 from structkit.xrd.profiles import gaussian_width, lorentzian_width
+from structkit.xrd.radiation import monochromatic, tube
 
 INSTPRM = """\
 #GSAS-II instrument parameter file; do not add/delete items!
@@ -145,6 +147,62 @@ def test_impossible_values_do_not_end_in_a_traceback(tmp_path: Path, line: str) 
             read_instrument(path)
     else:
         assert 0.0 <= read_instrument(path).axial_divergence < 0.2
+
+
+WRITTEN = {
+    "laboratory": Instrument(
+        radiation=tube("CuKa"),
+        u=0.004,
+        v=-0.003,
+        w=0.0041,
+        x=0.012,
+        y=0.02,
+        axial_divergence=0.013,
+        zero=-0.0123,
+        monochromator_two_theta=26.6,
+    ),
+    "synchrotron": Instrument(
+        radiation=monochromatic(0.41378), w=1e-5, polarization=0.02
+    ),
+    "plain": Instrument(radiation=monochromatic(1.5406), x=0.05),
+}
+DIGITS = 1e-9
+"""Relative: ten digits are written."""
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_is_written_is_read_again(tmp_path: Path, name: str) -> None:
+    instrument = WRITTEN[name]
+    again = read_instrument(write(tmp_path, format_instprm(instrument)))
+    for field in ("u", "v", "w", "x", "y", "axial_divergence", "zero"):
+        expected = getattr(instrument, field)
+        assert getattr(again, field) == pytest.approx(expected, rel=DIGITS, abs=1e-15)
+    assert again.polarization_ratio == pytest.approx(
+        instrument.polarization_ratio, rel=1e-8
+    )
+    radiation, found = instrument.radiation, again.radiation
+    assert found.wavelengths == pytest.approx(radiation.wavelengths, rel=DIGITS)
+    assert found.shares == pytest.approx(radiation.shares, rel=DIGITS)
+    assert again.remarks == ()
+
+
+def test_units_are_those_of_gsas2() -> None:
+    """Variances in centidegree squared, Lorentzian widths in centidegree, S/L + H/L."""
+    lines = format_instprm(WRITTEN["laboratory"]).splitlines()
+    pairs = dict(line.split(":") for line in lines if not line.startswith("#"))
+    assert pairs["Type"] == "PXC"
+    assert float(pairs["W"]) == pytest.approx(41.0 / (8.0 * np.log(2.0)))
+    assert float(pairs["X"]) == pytest.approx(1.2)
+    assert float(pairs["SH/L"]) == pytest.approx(0.026)
+    assert float(pairs["I(L2)/I(L1)"]) == pytest.approx(0.5, abs=0.02)
+    cosine = np.cos(np.radians(26.6))
+    assert float(pairs["Polariz."]) == pytest.approx(1.0 / (1.0 + cosine**2))
+
+
+def test_a_tube_of_many_lines_cannot_be_written() -> None:
+    radiation = tube("CuKa5")
+    with pytest.raises(PlanError, match=r"instrument\.radiation: CuKa5 has 5 lines"):
+        format_instprm(Instrument(radiation=radiation))
 
 
 @pytest.mark.shared
