@@ -401,10 +401,17 @@ class Job:
         copy = os.path.join(self.folder, "partials.gpx")
         partials = os.path.join(self.folder, "partials.bin")
         shutil.copyfile(self.file, copy)
+        if os.path.exists(partials):  # a pickle that another left is never read
+            os.remove(partials)
+        self.gsas2.returned = None
         project = self.gsas2.scriptable.G2Project(gpxfile=copy)
         project.data["Controls"]["data"]["PhasePartials"] = partials
         project.set_Controls("cycles", 0)
         project.refine(makeBack=False)
+        if not os.path.exists(partials):
+            raise RuntimeError(
+                f"GSAS-II gave no curves of the phases: {_message(self.gsas2.returned)}"
+            )
         found = _read_partials(partials, len(self.phases))
         for path in (copy, partials, copy[:-4] + ".lst"):
             if os.path.exists(path):
@@ -448,7 +455,7 @@ def _number(value: Any) -> float | None:
 
 
 def _message(returned: Any) -> str:
-    last = returned[-1]
+    last = returned[-1] if isinstance(returned, tuple) and returned else returned
     return str(last.get("msg", last)) if isinstance(last, dict) else str(last)
 
 

@@ -14,6 +14,8 @@ import pytest
 
 from refinement.engines.gsas2.process import WorkerCommand
 
+collect_ignore = ["stub"]
+"""An imitation of GSAS-II: it runs in a worker, not here."""
 FAKE = Path(__file__).with_name("fake_worker.py")
 PATIENCE = 10.0
 """Seconds for the operating system to end or start a process, generously."""
