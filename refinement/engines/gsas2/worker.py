@@ -297,7 +297,7 @@ class Job:
         returned = self.gsas2.returned
         refused = isinstance(returned, tuple) and returned and returned[0] is False
         varied = [str(name) for name in found.get("varyList", [])]
-        keys = ("Rwp", "GOF", "converged", "SVD0", "msg", "Max shft/sig", "Nobs")
+        keys = ("Rwp", "GOF", "converged", "SVD0", "msg", "Nobs")
         last = dict(rvals.get("lastShifts") or {})
         controls = self.project.data["Controls"]["data"]
         return {

@@ -53,7 +53,6 @@ def Refine(GPXfile, dlg=None, makeBack=True, refPlotUpdate=None):
             "converged": np.bool_(True),
             "SVD0": np.int64(action.get("SVD0", 0)),
             "msg": action.get("msg", ""),
-            "Max shft/sig": 0.1,
             "Nobs": len(histogram["data"]["data"][1][0]),
             "chisq": 123.0,
             "lastShifts": dict.fromkeys(names, 0.001),
