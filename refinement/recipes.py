@@ -60,7 +60,7 @@ MILLED_POWDER = Recipe(
     ),
     thresholds={
         "cell": Threshold(weight_fraction=0.01, significance=8.0),
-        "size": Threshold(weight_fraction=0.02, significance=12.0),
+        "size": Threshold(weight_fraction=0.01, significance=8.0),
         "strain": Threshold(weight_fraction=0.10, significance=40.0),
         "texture": Threshold(weight_fraction=0.05, significance=20.0),
     },

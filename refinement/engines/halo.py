@@ -8,16 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
+from scipy.optimize import least_squares, nnls
 
 from refinement.engines.smooth import gaussian_bump
 from refinement.result import RefinementResult
 from structkit.schema import TWO_THETA
 
 Floats = NDArray[np.float64]
-MOST_PEAKS = 4
-_GOOD_ENOUGH = 0.03
-"""Rms misfit over the halo's height at which no further peak is placed."""
+MOST_PEAKS = 8
+_GOOD_ENOUGH = 0.3
+"""Rms misfit over the points' median 1 sigma at which no further peak is placed."""
+_TRIED_FWHM = (5.0, 8.0, 12.0, 18.0)
+"""Widths (degree) at which a further peak is looked for."""
 _LEAST_SHARE = 0.01
 """Share of the whole scattering below which there is no halo to model."""
 _FWHM = (4.0, 20.0)
@@ -54,8 +56,8 @@ def place_halo(fitted: RefinementResult) -> tuple[HaloPeak, ...]:
     Returns
     -------
     tuple of HaloPeak
-        As few as describe it within 3 % of its height, at most 4; empty where the
-        halo is less than 1 % of all scattering.
+        As few as describe it within 0.3 standard deviations of a point (rms), at most
+        8; empty where the halo is less than 1 % of all scattering.
     """
     curves: xr.Dataset = fitted.curves
     angles = curves[TWO_THETA].to_numpy()
@@ -64,20 +66,17 @@ def place_halo(fitted: RefinementResult) -> tuple[HaloPeak, ...]:
     height = float(halo.max())
     if height <= 0.0 or float(halo.sum()) < _LEAST_SHARE * float(observed.sum()):
         return ()
-    picked = np.unique(np.linspace(0, angles.size - 1, 400).astype(int))
+    picked = np.unique(np.linspace(0, angles.size - 1, 250).astype(int))
     x, y = angles[picked], halo[picked] / height
-    peaks: list[tuple[float, float, float]] = []
+    enough = _GOOD_ENOUGH * float(np.median(curves["observed_std"])) / height
+    peaks = np.empty((0, 3))
     while len(peaks) < MOST_PEAKS:
-        rest = y - _sum(np.array(peaks), x)
-        peaks.append(
-            (float(x[int(np.argmax(rest))]), 10.0, max(float(rest.max()), 0.05))
-        )
-        peaks = _fit(peaks, x, y)
-        if float(np.std(y - _sum(np.array(peaks), x))) < _GOOD_ENOUGH:
+        peaks = _fit(_add_best(peaks, x, y), x, y)
+        if float(np.sqrt(np.mean(np.square(y - _sum(peaks, x))))) < enough:
             break
     return tuple(
         HaloPeak(center=c, fwhm=w, area=_AREA * w * a * height)
-        for c, w, a in sorted(peaks)
+        for c, w, a in sorted(peaks.tolist())
         if a > 1e-3
     )
 
@@ -89,9 +88,23 @@ def _sum(peaks: Floats, x: Floats) -> Floats:
     return total
 
 
-def _fit(
-    peaks: list[tuple[float, float, float]], x: Floats, y: Floats
-) -> list[tuple[float, float, float]]:
+def _add_best(peaks: Floats, x: Floats, y: Floats) -> Floats:
+    """Return the peaks with the one more, of a grid, that leaves the least misfit."""
+    known = [gaussian_bump(x, center, fwhm) for center, fwhm, _ in peaks]
+    best, least = peaks, math.inf
+    for fwhm in _TRIED_FWHM:
+        for center in np.arange(x[0], x[-1], 0.25 * fwhm):
+            columns = np.array([*known, gaussian_bump(x, center, fwhm)])
+            amounts, misfit = nnls(columns.T, y)
+            if misfit < least:
+                least = misfit
+                rows = [*peaks[:, :2].tolist(), [center, fwhm]]
+                best = np.column_stack([np.array(rows), amounts])
+    return best
+
+
+def _fit(peaks: Floats, x: Floats, y: Floats) -> Floats:
+    """Return the peaks with centres, widths and heights fitted together."""
     low = np.tile([x[0], _FWHM[0], 0.0], len(peaks))
     high = np.tile([x[-1], _FWHM[1], 2.0], len(peaks))
     start = np.clip(np.ravel(peaks), low + 1e-6, high - 1e-6)
@@ -99,5 +112,5 @@ def _fit(
     def misfit(values: Floats) -> Floats:
         return _sum(values, x) - y
 
-    found = least_squares(misfit, start, bounds=(low, high)).x
-    return [(float(c), float(w), float(a)) for c, w, a in found.reshape(-1, 3)]
+    found = least_squares(misfit, start, bounds=(low, high), max_nfev=40).x
+    return np.asarray(found.reshape(-1, 3))

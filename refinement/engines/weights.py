@@ -25,6 +25,35 @@ def fractions(scales: Floats, covariance: Floats) -> tuple[Floats, Floats]:
     return share, slope @ covariance @ slope.T
 
 
+def linear_covariance(columns: Floats, std: Floats, *, gof: float) -> Floats:
+    """Return the covariance of the amounts of columns, all else held.
+
+    Parameters
+    ----------
+    columns : ndarray, shape (n_columns, n_points)
+        What each amount of 1 adds to the pattern.
+    std : ndarray, shape (n_points,)
+        1 sigma of the points.
+    gof : float
+        Goodness of fit, by which esds are scaled where it exceeds 1.
+
+    Returns
+    -------
+    ndarray, shape (n_columns, n_columns)
+        NaN where a column is empty. For phases whose scale stands at zero, of which
+        a fit says nothing.
+    """
+    weighted = columns / std
+    norms = np.sqrt(np.einsum("ij,ij->i", weighted, weighted))
+    used = norms > 0.0
+    unit = weighted[used] / norms[used, None]
+    inverse = np.linalg.pinv(unit @ unit.T, rcond=1e-12, hermitian=True)
+    covariance = np.full((norms.size, norms.size), np.nan)
+    inner = inverse / np.outer(norms[used], norms[used]) * max(gof, 1.0) ** 2
+    covariance[np.ix_(used, used)] = inner
+    return covariance
+
+
 def _absorption_and_density(plan: RefinementPlan) -> tuple[Floats, Floats]:
     """Return the linear absorption (1/cm) and density (g/cm3) of each phase."""
     wavelength = plan.instrument.radiation.wavelength

@@ -37,17 +37,18 @@ _HUGE = {"cell": 0.02, "size": 3.0, "texture": 1.0, "atoms": 1.0}
 _RELATIVE = frozenset({"cell", "size"})
 _UNDETERMINED = 1e6
 """Esd over value from which any parameter is."""
-SIZES_UM = (1e-3, 100.0)
-"""Sizes that are possible, micrometre."""
+SIZES_UM = (5e-3, 100.0)
+"""Sizes that are possible, micrometre: from 4.5 nm, as in the native engine. Smaller
+ones scatter like a glass, and a fit would take its halo for them."""
 LARGEST_STRAIN = 4e4
 """Largest microstrain in GSAS-II's units (1 % of a cell's edge, four times)."""
 LARGEST_U = 0.5
 """Largest U of an atom, angstrom squared."""
-_HOLD_AT = {"size": 10.0, "strain": 1.0, "texture": 1.0}
-"""Where a size or strain that fits no better than none is held: no broadening, no
-texture."""
-_ABSENT = 3.0
-"""Esds below zero down to which a scale is that of an absent phase."""
+LEAST_SCALE = 1e-8
+"""Scale at which an absent phase is held: GSAS-II cuts scales off at 1e-12, below
+which they have no derivative and are undetermined."""
+_HOLD_AT = {"scale": LEAST_SCALE, "size": 10.0, "strain": 1.0, "texture": 1.0}
+"""Where is held what fits no better than without: absent, no broadening, no texture."""
 _WORSE = 1.01
 """Factor of Rwp that a stage may lose."""
 
@@ -93,6 +94,8 @@ def judge_stage(
     *,
     best_r_wp: float = math.inf,
     least_w: float = 0.0,
+    cells: Mapping[str, Sequence[float]] | None = None,
+    cell_range: float = math.inf,
 ) -> Verdict:
     """Judge a stage that the worker reported.
 
@@ -107,6 +110,10 @@ def judge_stage(
     least_w : float
         The instrument's own W in GSAS-II's units: a sample can only broaden. Below
         it GSAS-II's widths become negative, are cut off, and nothing moves any more.
+    cells : mapping of str to sequence of float, optional
+        Cells (angstrom, degree) at the start.
+    cell_range : float
+        Largest relative change of an axis from there.
     """
     fatal = _fatal(report, best_r_wp)
     if fatal:
@@ -119,7 +126,7 @@ def judge_stage(
         problems.append(problem)
         if owner[0] in ("background", "peaks"):  # what both can describe, one does
             owners.add(("peaks", ""))
-        elif owner[0] not in ("scale", "blank", "other"):
+        elif owner[0] not in ("blank", "other"):
             owners.add(owner)
 
     for name in _named(_DROPPED, report):
@@ -132,18 +139,33 @@ def judge_stage(
             blame("background and its peaks", ("peaks", ""))
     for name in report.get("frozen", ()):
         blame(f"GSAS-II froze {name} at its limit", owner_of(name, phases))
-    rows = zip(report["varied"], report["values"], report["esd"], strict=True)
+    rows = list(zip(report["varied"], report["values"], report["esd"], strict=True))
+    largest: dict[Owner, float] = {}
+    for name, value, _ in rows:
+        owner = owner_of(name, phases)
+        if math.isfinite(value):
+            largest[owner] = max(largest.get(owner, 0.0), abs(value))
     for name, value, esd in rows:
         owner = owner_of(name, phases)
         group = owner[0]
-        problem = _judge_value(name, group, value, esd)
+        problem = _judge_value(name, group, value, esd, scale=largest.get(owner, 0.0))
         if group == "resolution" and value < least_w:
             problem = f"W {value:.3g} is below the instrument's {least_w:.3g}"
             bounds[owner] = least_w
         elif problem and group in _HOLD_AT:
-            bounds[owner] = _HOLD_AT[group]
+            small = group == "size" and 0.0 < value < SIZES_UM[0]
+            bounds[owner] = SIZES_UM[0] if small else _HOLD_AT[group]
         if problem:
             blame(f"{name}: {problem}", owner_of(name, phases))
+    for name, start in (cells or {}).items():
+        found = report["state"]["phases"][name]["cell"]
+        for axis in range(3):
+            change = found[axis] / start[axis] - 1.0
+            if not abs(change) <= cell_range:
+                blame(
+                    f"cell of {name} ran away by {100 * change:.1f} %", ("cell", name)
+                )
+                break
     return Verdict(problems=tuple(problems), owners=frozenset(owners), bounds=bounds)
 
 
@@ -179,16 +201,18 @@ def _named(pattern: re.Pattern[str], report: Mapping[str, Any]) -> list[str]:
     return _NAME.findall(first) or ["a parameter"]
 
 
-def _judge_value(name: str, group: str, value: float, esd: float | None) -> str:
+def _judge_value(
+    name: str, group: str, value: float, esd: float | None, *, scale: float
+) -> str:
     """Return what is wrong with one refined value; empty where nothing is."""
     if not math.isfinite(value):
         return "no number"
+    if group == "scale" and value <= LEAST_SCALE:
+        return "scale at zero"
     if esd is None or not math.isfinite(esd):
         return "no esd"
     if esd == 0.0:
         return "esd 0: it did not take part"
-    if group == "scale" and value < -_ABSENT * esd:
-        return f"scale {value:.3g} is negative"
     if group == "size" and not SIZES_UM[0] <= value <= SIZES_UM[1]:
         return f"size {value:.3g} micrometre is impossible"
     if group == "strain" and not 0.0 <= value <= LARGEST_STRAIN:
@@ -196,7 +220,8 @@ def _judge_value(name: str, group: str, value: float, esd: float | None) -> str:
     if group == "atoms" and ":AUiso" in name and not 0.0 < value < LARGEST_U:
         return f"U {value:.3g} is impossible"
     limit = _HUGE.get(group, math.inf)
-    measure = esd / max(abs(value), 1e-300) if group in _RELATIVE else esd
+    reference = scale if group == "cell" else abs(value)
+    measure = esd / max(reference, 1e-300) if group in _RELATIVE else esd
     if measure > limit or (
         group != "atoms" and esd > _UNDETERMINED * max(abs(value), 1.0)
     ):

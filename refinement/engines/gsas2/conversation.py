@@ -29,7 +29,9 @@ from structkit.structures.crystal import CrystalStructure
 
 _LOG = logging.getLogger(__name__)
 _OPEN_TIMEOUT = 120.0
-_GROUPS = ("cell", "size", "strain", "texture")
+_TRIAL_FRACTION = 0.01
+"""Weight fraction at which an absent phase is tried once more."""
+_GROUPS = ("scale", "cell", "size", "strain", "texture")
 
 
 class Worker(Protocol):
@@ -112,6 +114,7 @@ class Conversation:
         self._open()
         if self._script.warm is None or not self._run_warm():
             self._run_cold()
+        self._retry_absent()
         stable = self._settle()
         stable = self._refine_coordinates() and stable
         assert self._report is not None  # noqa: S101 - _run_cold raises otherwise
@@ -258,6 +261,11 @@ class Conversation:
             self._names,
             best_r_wp=self._best_r_wp(),
             least_w=self._script.least_w,
+            cells={
+                name: values["cell"]
+                for name, values in self._script.values["phases"].items()
+            },
+            cell_range=options.cell_range,
         )
         _LOG.debug(
             "Rwp %s, %d varied, shift/esd %.3g, %.1f s: %s",
@@ -297,7 +305,9 @@ class Conversation:
         """Return the worker's flags: the stage's groups where phases are strong."""
         plan = self._plan
         shares = self._strengths()
-        free: dict[str, Any] = {"scale": list(self._names)}
+        free: dict[str, Any] = {
+            "scale": [n for n in self._names if ("scale", n) not in self._held]
+        }
         for group, wanted in (
             ("cell", [p.name for p in plan.phases if p.refine_cell]),
             ("size", [p.name for p in plan.phases if p.refine_size]),
@@ -331,6 +341,27 @@ class Conversation:
         if self._report is None:
             return dict.fromkeys(self._names, (0.0, 0.0))
         return strengths(self._report, self._names)
+
+    def _retry_absent(self) -> None:
+        """Give phases whose scale was held at zero another chance, cells known now."""
+        absent = [name for name in self._names if ("scale", name) in self._held]
+        if not absent or self._report is None:
+            return
+        states = self._report["state"]["phases"]
+        mass = sum(states[n]["scale"] * states[n]["mass"] for n in self._names)
+        refused = list(self._refused)
+        self._held -= {("scale", name) for name in absent}
+        for name in absent:
+            scale = _TRIAL_FRACTION * mass / states[name]["mass"]
+            self._at_bound["phases"].setdefault(name, {}).pop("scale", None)
+            values = {"phases": {name: {"scale": scale}}}
+            self._ask("values", _OPEN_TIMEOUT, **values)
+        self._run_stage(
+            stages_of(self._plan, self._options.recipe)[-1], self._options.cycles
+        )
+        if self._refused != refused:  # no stage of the plan: nothing is lost
+            self._refused = refused
+            self._held |= {("scale", name) for name in absent}
 
     def _settle(self) -> bool:
         """Repeat the last stage until nothing moves; False: it never came to rest."""

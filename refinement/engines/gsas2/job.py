@@ -39,6 +39,8 @@ START_SIZE_NM = 50.0
 """Crystallite size at which a cold start begins, nm."""
 START_STRAIN = 5e-4
 """Microstrain at which a cold start begins."""
+CLEAR = 5.0
+"""Scale over esd from which a neighbour's cell is trusted."""
 HARMONICS_ORDER = 4
 """Order of texture harmonics, as in the native engine."""
 HUMP_FWHM = 6.0
@@ -136,7 +138,7 @@ def prepare_job(
     _write_instrument(plan, options, folder / "instrument.instprm")
     structures = tuple(
         replace(to_gsas2_setting(found), name=f"{phase.name}")
-        for phase, found in _structures(plan, native)
+        for phase, found in _structures(plan, native, start)
     )
     rows = []
     for number, (phase, structure) in enumerate(
@@ -174,7 +176,7 @@ def prepare_job(
     }
     values = {
         "phases": {
-            phase.name: _start_values(phase, structure)
+            phase.name: _start_values(phase, structure, native)
             for phase, structure in zip(plan.phases, structures, strict=True)
         },
         "background": request["background"],
@@ -256,18 +258,25 @@ def _write_instrument(plan: RefinementPlan, options: Gsas2Options, path: Path) -
 
 
 def _structures(
-    plan: RefinementPlan, native: RefinementResult
+    plan: RefinementPlan, native: RefinementResult, start: RefinementResult | None
 ) -> list[tuple[Phase, CrystalStructure]]:
-    """Return each phase's structure; uncertain cells are the native engine's."""
+    """Return each phase's structure; uncertain cells are a neighbour's, or native."""
     found = []
     for phase in plan.phases:
         structure = phase.structure
-        if phase.cell_uncertain and native.status.has_values:
-            row = native.parameters.sel({PHASE: phase.name})
+        if phase.cell_uncertain:
+            known = start if start is not None and _is_clear(start, phase) else native
+            row = known.parameters.sel({PHASE: phase.name})
             keys = {key: float(row[f"cell_{key}"]) for key in CELL_KEYS}
             structure = structure.with_cell(Cell(**keys))
         found.append((phase, structure))
     return found
+
+
+def _is_clear(result: RefinementResult, phase: Phase) -> bool:
+    """Return whether a phase was clearly seen in a result."""
+    row = result.parameters.sel({PHASE: phase.name})
+    return _number(row, "scale") > CLEAR * _number(row, "scale_std")
 
 
 def _texture(phase: Phase) -> dict[str, Any] | None:
@@ -278,9 +287,21 @@ def _texture(phase: Phase) -> dict[str, Any] | None:
     return {"model": "march-dollase", "axis": list(phase.texture)}
 
 
-def _start_values(phase: Phase, structure: CrystalStructure) -> dict[str, Any]:
-    size_nm = START_SIZE_NM if phase.size is None else 0.1 * phase.size
-    strain = START_STRAIN if phase.microstrain is None else phase.microstrain
+def _start_values(
+    phase: Phase, structure: CrystalStructure, native: RefinementResult
+) -> dict[str, Any]:
+    """Return where a cold start begins.
+
+    Widths begin at the plan's, else at the native fit's: a phase too weak for its
+    width to be refined keeps them, and a width of 50 nm would take intensity away
+    from one of 10 nm.
+    """
+    row = native.parameters.sel({PHASE: phase.name})
+    size_nm, strain = _number(row, "size_nm"), _number(row, "microstrain")
+    if phase.size is not None or not np.isfinite(size_nm):
+        size_nm = START_SIZE_NM if phase.size is None else 0.1 * phase.size
+    if phase.microstrain is not None or not np.isfinite(strain):
+        strain = START_STRAIN if phase.microstrain is None else phase.microstrain
     return {
         "scale": 1.0,
         "size": size_to_um(size_nm),

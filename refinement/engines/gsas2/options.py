@@ -33,6 +33,9 @@ class Gsas2Options:
     """How often a refused stage is tried again, each time with more held."""
     repetitions: int = 4
     """How often the last stage is repeated until it is stable."""
+    cell_range: float = 0.008
+    """Relative change of an axis from its start beyond which a cell ran away; that of
+    the native engine's bounds."""
     stable_shift: float = 0.25
     """Largest shift over esd of a repetition that counts as stable."""
     stuck_change: float = 1e-4

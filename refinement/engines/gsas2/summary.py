@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from refinement.engines.gsas2.checks import LEAST_SCALE
 from refinement.engines.gsas2.conventions import (
     displacement_from_gsas2,
     size_to_nm,
@@ -17,8 +18,12 @@ from refinement.engines.gsas2.conversation import Outcome
 from refinement.engines.gsas2.job import Job
 from refinement.engines.gsas2.options import Gsas2Options
 from refinement.engines.points import noise_remark
-from refinement.engines.smooth import divide_smooth
-from refinement.engines.weights import corrected_scales, fractions
+from refinement.engines.smooth import divide_smooth, gaussian_bump
+from refinement.engines.weights import (
+    corrected_scales,
+    fractions,
+    linear_covariance,
+)
 from refinement.plan import RefinementPlan
 from refinement.quality import assess
 from refinement.result import CELL_KEYS, RefinementResult, phase_variable, scalar
@@ -28,10 +33,11 @@ from structkit.schema import INTENSITY, PHASE, TWO_THETA, FitStatus
 Floats = NDArray[np.float64]
 ONE_SIDED_95 = 1.645
 CURRIE = 3.29
+_GAUSSIAN_VARIANCE = 8.0 * np.log(2.0)
 _SAME_ANGLE = 1e-3
 _SIGNIFICANT = 3.0
 """Scale over esd from which a phase counts as seen."""
-_FALSE_MINIMUM = 1.25
+_FALSE_MINIMUM = 1.2
 """Rwp over the native engine's from which a fit is thought to be a false minimum."""
 
 
@@ -56,16 +62,21 @@ def summarize(
     curves = _curves(
         outcome, job, plan, str(pattern[INTENSITY].attrs.get("units", "1"))
     )
-    values, covariance, scale_covariance = _vectors(report, plan)
+    values = np.array(report["values"], dtype=float)
+    covariance = np.array(report["covariance"], dtype=float)
+    alone = _linear_scale_covariance(report, curves, job, plan)
+    scale_covariance = _scale_covariance(report, covariance, alone, plan)
     masses = np.array([s["mass"] for s in _states(report, plan)])
     raw = masses * np.array([s["scale"] for s in _states(report, plan)])
-    clipped = np.maximum(raw, 0.0)
+    clipped = np.where(raw > LEAST_SCALE * masses, raw, 0.0)
     scales, tau = corrected_scales(plan, clipped)
-    scale_covariance = scale_covariance * np.outer(masses, masses) / np.outer(tau, tau)
+    to_mass = np.outer(masses / tau, masses / tau)
+    scale_covariance = scale_covariance * to_mass
     share, share_covariance = fractions(scales, scale_covariance)
     esd = np.sqrt(np.maximum(np.diag(scale_covariance), 0.0))
     total = max(float(scales.sum()), 1e-300)
-    limit, upper = CURRIE * esd, scales + ONE_SIDED_95 * esd
+    limit = CURRIE * np.sqrt(np.maximum(np.diag(alone * to_mass), 0.0))
+    upper = scales + ONE_SIDED_95 * esd
     found = {
         "weight_fraction_crystalline": share,
         "weight_fraction_crystalline_std": np.sqrt(np.diag(share_covariance)),
@@ -109,15 +120,40 @@ def _states(report: dict[str, Any], plan: RefinementPlan) -> list[dict[str, Any]
     return [report["state"]["phases"][name] for name in plan.phase_names]
 
 
-def _vectors(
-    report: dict[str, Any], plan: RefinementPlan
-) -> tuple[Floats, Floats, Floats]:
-    """Return varied values, their covariance, and that of the phases' scales."""
+def _scale_covariance(
+    report: dict[str, Any], covariance: Floats, alone: Floats, plan: RefinementPlan
+) -> Floats:
+    """Return the covariance of the phase fractions.
+
+    From GSAS-II's matrix; for phases held at zero from the linear problem.
+    """
     varied = list(report["varied"])
-    values = np.array(report["values"], dtype=float)
-    covariance = np.array(report["covariance"], dtype=float)
-    places = [varied.index(f"{s['number']}:0:Scale") for s in _states(report, plan)]
-    return values, covariance, covariance[np.ix_(places, places)]
+    names = [f"{state['number']}:0:Scale" for state in _states(report, plan)]
+    free = np.array([name in varied for name in names], dtype=bool)
+    places = [varied.index(name) for name in names if name in varied]
+    found = alone.copy()
+    found[np.ix_(free, free)] = covariance[np.ix_(places, places)]
+    return found
+
+
+def _linear_scale_covariance(
+    report: dict[str, Any], curves: xr.Dataset, job: Job, plan: RefinementPlan
+) -> Floats:
+    """Return the covariance of the phase fractions with all shapes held."""
+    scales = np.array([state["scale"] for state in _states(report, plan)])
+    component = curves["component"].to_numpy() / scales[:, None]
+    angles = job.angles
+    unit = 2.0 * (angles - angles[0]) / (angles[-1] - angles[0]) - 1.0
+    terms = np.polynomial.chebyshev.chebvander(unit, plan.background_terms - 1).T
+    peaks = [
+        gaussian_bump(angles, center, 0.01 * np.sqrt(_GAUSSIAN_VARIANCE * variance))
+        for center, _, variance in report["state"]["peaks"][: job.n_halo]
+    ]
+    smooth = np.vstack([terms, np.reshape(peaks, (-1, angles.size)), job.known])
+    gof = float(report["rvals"]["GOF"])
+    columns = np.vstack([component, job.transmission * smooth])
+    n = scales.size
+    return linear_covariance(columns, job.std, gof=gof)[:n, :n]
 
 
 def _esds(report: dict[str, Any]) -> dict[str, float]:
