@@ -152,7 +152,7 @@ def prepare_job(
         column = blank_column(blank, angles) / transmission
         height = float(np.max(intensity))
         _write_columns(folder / "blank.xye", angles, height * column, std)
-    halo = place_halo(native) if plan.halo else ()
+    halo = place_halo(native) if plan.halo and native.status.has_values else ()
     peaks = [
         (peak.center, _CENTIDEGREE * peak.area, 1e4 * peak.variance) for peak in halo
     ]
@@ -264,8 +264,8 @@ def _structures(
     found = []
     for phase in plan.phases:
         structure = phase.structure
-        if phase.cell_uncertain:
-            known = start if start is not None and _is_clear(start, phase) else native
+        known = start if start is not None and _is_clear(start, phase) else native
+        if phase.cell_uncertain and known.status.has_values:
             row = known.parameters.sel({PHASE: phase.name})
             keys = {key: float(row[f"cell_{key}"]) for key in CELL_KEYS}
             structure = structure.with_cell(Cell(**keys))
