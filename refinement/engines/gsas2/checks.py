@@ -139,7 +139,8 @@ def judge_stage(
             blame("background and its peaks", ("peaks", ""))
     for name in report.get("frozen", ()):
         blame(f"GSAS-II froze {name} at its limit", owner_of(name, phases))
-    rows = list(zip(report["varied"], report["values"], report["esd"], strict=True))
+    values = [math.nan if value is None else value for value in report["values"]]
+    rows = list(zip(report["varied"], values, report["esd"], strict=True))
     largest: dict[Owner, float] = {}
     for name, value, _ in rows:
         owner = owner_of(name, phases)
