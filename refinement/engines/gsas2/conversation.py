@@ -375,12 +375,7 @@ class Conversation:
                     return False
                 self._hold(held, verdict)
                 self._note_held("repetition", held, verdict.problems)
-                self._free = {
-                    key: [name for name in value if (key, name) not in held]
-                    if isinstance(value, list)
-                    else value
-                    for key, value in self._free.items()
-                }
+                self._free = _without(self._free, held)
                 continue
             self._ask("keep", _OPEN_TIMEOUT)
             fall = 1.0 - report["rvals"]["Rwp"] / self._best_r_wp()
@@ -416,6 +411,19 @@ class Conversation:
                     problems = "; ".join(verdict.problems[:3])
                     self._notes.append(f"atoms of {name}, {flags}, refused: {problems}")
         return self._settle()
+
+
+def _without(free: Mapping[str, Any], held: set[Owner]) -> dict[str, Any]:
+    """Return flags without what is held."""
+    found: dict[str, Any] = {}
+    for key, value in free.items():
+        if isinstance(value, list):
+            found[key] = [name for name in value if (key, name) not in held]
+        elif isinstance(value, dict):
+            found[key] = {n: v for n, v in value.items() if (key, n) not in held}
+        else:
+            found[key] = None if (key, "") in held else value
+    return found
 
 
 def strengths(
