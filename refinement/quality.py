@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+UNEXPLAINED = 0.35
+"""Share of the Bragg scattering, as a background-subtracted R-factor without its noise,
+that a model may leave before its numbers are doubtful."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,3 +58,30 @@ def assess(
         gof=float(np.sqrt(chi_square / freedom)),
         durbin_watson=float(change @ change / max(chi_square, 1e-300)),
     )
+
+
+def unexplained_share(
+    observed: Floats,
+    calculated: Floats,
+    smooth: Floats,
+    std: Floats,
+    *,
+    n_parameters: int,
+) -> float:
+    """Return the background-subtracted R-factor beyond what noise alone gives.
+
+    Parameters
+    ----------
+    observed, calculated, std : ndarray, shape (n_points,)
+        Intensities and 1 sigma, same units.
+    smooth : ndarray, shape (n_points,)
+        What of ``calculated`` is no Bragg scattering.
+    n_parameters : int
+        Number of varied parameters.
+    """
+    rest, lines = (observed - calculated) / std, (observed - smooth) / std
+    noise = max(std.size - n_parameters, 1)
+    signal = float(lines @ lines) - std.size
+    if signal <= 0.0:
+        return 0.0
+    return float(np.sqrt(max(float(rest @ rest) - noise, 0.0) / signal))

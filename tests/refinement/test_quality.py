@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from refinement.quality import assess
+from refinement.quality import assess, unexplained_share
 
 Floats = NDArray[np.float64]
 
@@ -75,3 +75,20 @@ def test_a_perfect_fit_and_too_many_parameters_stay_finite() -> None:
     found = assess(values, values, np.ones(20), n_parameters=30)
     assert found.r_wp == found.r_p == found.gof == found.durbin_watson == 0.0
     assert np.isfinite(found.r_exp)
+
+
+def test_a_model_leaves_unexplained_what_it_lacks(
+    counts: tuple[Floats, Floats, Floats],
+) -> None:
+    """Half the lines' height missing: half of the scattering, whatever the noise."""
+    observed, expected, std = counts
+    smooth = np.full_like(expected, 100.0)
+    half = smooth + 0.5 * (expected - smooth)
+
+    def share(calculated: Floats, counted: Floats = observed) -> float:
+        return unexplained_share(counted, calculated, smooth, std, n_parameters=3)
+
+    assert share(half) == pytest.approx(0.5, abs=0.01)
+    assert share(smooth) == pytest.approx(1.0, abs=0.01)
+    assert share(expected) < NOISE
+    assert share(expected, counted=smooth) == 0.0  # no lines at all: nothing to say

@@ -339,10 +339,18 @@ def _warm_values(
     zero = _number(start.parameters, "zero")
     if plan.shift == "zero" and np.isfinite(zero) and "zero" in cold:
         warm["zero"] = cold["zero"] + zero
-    width = _number(start.parameters, "gsas2_w")
+    width = _own_value(start.parameters, ":0:W")
     if plan.refines_resolution and np.isfinite(width) and "w" in cold:
         warm["w"] = width
     return warm
+
+
+def _own_value(parameters: xr.Dataset, name: str) -> float:
+    """Return a value of GSAS-II's own vector; NaN where it was not varied."""
+    if "parameter_name" not in parameters:
+        return float("nan")
+    found = parameters["values"].to_numpy()[parameters["parameter_name"] == name]
+    return float(found[0]) if found.size else float("nan")
 
 
 def _number(parameters: xr.Dataset, name: str) -> float:

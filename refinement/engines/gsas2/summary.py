@@ -25,7 +25,7 @@ from refinement.engines.weights import (
     linear_covariance,
 )
 from refinement.plan import RefinementPlan
-from refinement.quality import assess
+from refinement.quality import UNEXPLAINED, assess, unexplained_share
 from refinement.result import CELL_KEYS, RefinementResult, phase_variable, scalar
 from structkit.errors import FitError
 from structkit.schema import INTENSITY, PHASE, TWO_THETA, FitStatus
@@ -79,7 +79,9 @@ def summarize(
     upper = scales + ONE_SIDED_95 * esd
     found = {
         "weight_fraction_crystalline": share,
-        "weight_fraction_crystalline_std": np.sqrt(np.diag(share_covariance)),
+        "weight_fraction_crystalline_std": np.sqrt(
+            np.maximum(np.diag(share_covariance), 0.0)
+        ),
         "detection_limit": limit / (total - scales + limit),
         "upper_limit": upper / (total - scales + upper),
         "scale": scales,
@@ -103,7 +105,7 @@ def summarize(
         ),
     }
     parameters = xr.Dataset(variables, coords={PHASE: list(plan.phase_names)})
-    status, reason = _judge(outcome, parameters, native, noise_remark(pattern))
+    status, reason = _judge(outcome, parameters, curves, native, noise_remark(pattern))
     notes = "; ".join(outcome.notes)
     return RefinementResult(
         engine=engine,
@@ -267,9 +269,6 @@ def _scalars(
         )
         esd = abs(displacement_from_gsas2(esds.get(":0:Shift", np.nan), radius))
         found["displacement_std"] = scalar("displacement_std", esd)
-    found["gsas2_w"] = xr.Variable(
-        (), state["w"], {"units": "1e-4 degree2", "long_name": "W of GSAS-II"}
-    )
     return found
 
 
@@ -297,7 +296,11 @@ def _reflections(outcome: Outcome, plan: RefinementPlan, job: Job) -> xr.Dataset
 
 
 def _judge(
-    outcome: Outcome, parameters: xr.Dataset, native: RefinementResult, noise: str
+    outcome: Outcome,
+    parameters: xr.Dataset,
+    curves: xr.Dataset,
+    native: RefinementResult,
+    noise: str,
 ) -> tuple[FitStatus, str]:
     reasons = list(outcome.refused)
     if native.status.has_values:
@@ -307,6 +310,18 @@ def _judge(
                 f"Rwp {100 * own:.1f} % where the native engine reaches "
                 f"{100 * other:.1f} %: probably a false minimum"
             )
+    unexplained = unexplained_share(
+        curves["observed"].to_numpy(),
+        curves["calculated"].to_numpy(),
+        (curves["background"] + curves["halo"]).to_numpy(),
+        curves["observed_std"].to_numpy(),
+        n_parameters=parameters.sizes["parameter"],
+    )
+    if unexplained > UNEXPLAINED:
+        reasons.append(
+            f"the model leaves {unexplained:.0%} of the Bragg scattering unexplained: "
+            "a phase is missing, or a cell is wrong"
+        )
     ratio = parameters["scale"] / parameters["scale_std"]
     if not bool((ratio > _SIGNIFICANT).any()):
         reasons.append(

@@ -26,15 +26,12 @@ from refinement.engines.rietx.translate import (
 )
 from refinement.engines.smooth import divide_smooth
 from refinement.engines.weights import corrected_scales, fractions
-from refinement.quality import Quality, assess
+from refinement.quality import UNEXPLAINED, Quality, assess, unexplained_share
 from refinement.result import CELL_KEYS, RefinementResult, phase_variable, scalar
 from structkit.schema import PHASE, TWO_THETA, FitStatus
 
 Floats = NDArray[np.float64]
 ONE_SIDED_95 = 1.645
-UNEXPLAINED = 0.35
-"""Share of the Bragg scattering, as a background-subtracted R-factor without its noise,
-that a model may leave before its numbers are doubtful."""
 _MOST_NOTES = 8
 _NOTE_LENGTH = 200
 
@@ -344,7 +341,13 @@ def _judge(
         for row in fit.outcome.parameters
         if row.at_bound and row.vary and not _is_harmless(row.path, row.value, fit)
     ]
-    unexplained = _unexplained(curves, n_parameters)
+    unexplained = unexplained_share(
+        curves["observed"].to_numpy(),
+        curves["calculated"].to_numpy(),
+        (curves["background"] + curves["halo"]).to_numpy(),
+        curves["observed_std"].to_numpy(),
+        n_parameters=n_parameters,
+    )
     if unexplained > UNEXPLAINED:
         reasons.append(
             f"the model leaves {unexplained:.0%} of the Bragg scattering unexplained: "
@@ -357,19 +360,6 @@ def _judge(
             + fit.prepared.noise_remark
         )
     return status, "; ".join(reasons)
-
-
-def _unexplained(curves: xr.Dataset, n_parameters: int) -> float:
-    """Return the background-subtracted R-factor beyond what noise alone gives."""
-    std = curves["observed_std"].to_numpy()
-    smooth = curves["background"].to_numpy() + curves["halo"].to_numpy()
-    rest = (curves["observed"] - curves["calculated"]).to_numpy() / std
-    lines = (curves["observed"].to_numpy() - smooth) / std
-    noise = max(std.size - n_parameters, 1)
-    signal = float(lines @ lines) - std.size
-    if signal <= 0.0:
-        return 0.0
-    return math.sqrt(max(float(rest @ rest) - noise, 0.0) / signal)
 
 
 def _is_harmless(path: str, value: float, fit: Fit) -> bool:

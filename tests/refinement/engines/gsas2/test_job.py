@@ -329,7 +329,8 @@ def make_neighbour(**changes: Any) -> RefinementResult:
         "scale_std": ("phase", [0.01, 0.01]),
         "displacement": 0.02,
         "zero": 0.005,
-        "gsas2_w": 40.0,
+        "values": ("parameter", [1.0, 40.0]),
+        "parameter_name": ("parameter", ["0:0:Scale", ":0:W"]),
     }
     for key in ("a", "b", "c"):
         values[f"cell_{key}"] = ("phase", [5.65, 5.56])
