@@ -21,11 +21,13 @@ from refinement.engines.gsas2.structure import origin_shift
 from refinement.plan import RefinementPlan
 from refinement.result import CELL_KEYS, RefinementResult
 from structkit.errors import FitError, PlanError
-from structkit.schema import PHASE
+from structkit.schema import PHASE, FitStatus
 from structkit.structures.crystal import Cell, CrystalStructure, Site
 
 LEAST_FRACTION = 0.10
 """Weight fraction below which a pattern says too little about a phase's atoms."""
+_WORDS = {"X": "coordinates (U as they were)", "XU": "coordinates and U"}
+"""What was free, by GSAS-II's flags."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,10 @@ class CalibratedStructures:
     """The same pattern with the coordinates as they were."""
     result: RefinementResult
     """The refinement with free coordinates."""
+    refined: dict[str, str]
+    """What was accepted of each of ``structures``, in words."""
+    refused: dict[str, str]
+    """What GSAS-II was refused of each phase, and why; empty where nothing was."""
 
 
 def calibrate_structures(
@@ -86,7 +92,7 @@ def calibrate_structures(
     before = engine.refine(pattern, plan)
     for name in phases:
         share = float(before.parameters["weight_fraction_crystalline"].sel(phase=name))
-        if share < LEAST_FRACTION:
+        if not share >= LEAST_FRACTION:
             raise FitError(
                 f"{name} is {100 * share:.1f} wt% of this pattern; its atoms need at "
                 f"least {100 * LEAST_FRACTION:.0f} wt%: choose a pattern where it is "
@@ -113,13 +119,30 @@ def calibrate_structures(
         )
         for name, flags in accepted.items()
     }
-    return CalibratedStructures(structures=structures, before=before, result=result)
+    return CalibratedStructures(
+        structures=structures,
+        before=before,
+        result=result,
+        refined={name: _WORDS[flags] for name, flags in accepted.items()},
+        refused={name: _find_refusals(outcome.notes, name) for name in phases},
+    )
 
 
 def _accepted_flags(stages: Sequence[str], name: str) -> str:
     """Return ``X`` or ``XU``: what of a phase's atoms was refined and accepted."""
     found = [stage for stage in stages if stage.startswith(f"atoms of {name}: ")]
     return found[-1].rpartition(" ")[2] if found else ""
+
+
+def _find_refusals(notes: Sequence[str], name: str) -> str:
+    """Return which of a phase's atoms' parameters were refused, and why."""
+    start = f"atoms of {name}, "
+    found = [note.removeprefix(start) for note in notes if note.startswith(start)]
+    texts = []
+    for note in found:
+        flags, _, why = note.partition(", refused: ")
+        texts.append(f"{'U' if flags == 'XU' else 'coordinates'}: {why}")
+    return "; ".join(texts)
 
 
 def _calibrated(
@@ -176,19 +199,21 @@ def _provenance(
 
     file = Path(str(pattern.attrs.get("source_file", "a pattern"))).name
     digest = str(pattern.attrs.get("source_sha256", ""))[:16]
-    what = "coordinates and U" if flags == "XU" else "coordinates (U as they were)"
+    what = _WORDS[flags]
     rwp = [100.0 * float(found.parameters["r_wp"]) for found in (before, result)]
     source = (
         f"Cell, {what} refined on {file}"
         + (f" (sha256 {digest}...)" if digest else "")
         + f" with {result.engine} by structkit {__version__}"
     )
-    remarks = (
+    remarks: tuple[str, ...] = (
         f"Rwp of that pattern {rwp[0]:.2f} % before, {rwp[1]:.2f} % with free atoms.",
         "Coordinates from one laboratory powder pattern absorb its texture and "
         "background too: fit for a series on the same instrument, not for publication "
         "as a structure.",
     )
+    if result.status is not FitStatus.CONVERGED:
+        remarks += (f"That fit is {result.status.value}: {result.reason}.",)
     return source, remarks
 
 
