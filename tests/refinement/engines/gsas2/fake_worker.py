@@ -21,7 +21,8 @@ job's ``open``.
 
 Misbehaviour: a list of ``{"op": "stage", "number": 2, "how": "partial"}``. ``op`` is
 ``start`` for the hello; ``number`` counts the requests of that ``op`` in this process
-(absent: each of them); ``once`` names a file, and where it exists, all goes well.
+(absent: each of them); ``job`` is the ``name`` of the job that it befalls (absent:
+any); ``once`` names a file, and where it exists, all goes well.
 ``how`` is a key of ``WAYS``.
 """
 
@@ -105,6 +106,7 @@ class FakeWorker:
         self.recording = recording
         self.faults = faults
         self.seen: Counter[str] = Counter()
+        self.job = ""
         self.answers: TextIO = os.fdopen(os.dup(1), "w", encoding="utf-8")
         os.dup2(2, 1)
 
@@ -118,6 +120,8 @@ class FakeWorker:
         """Answer one request, in the way that was asked for."""
         op = request["op"]
         self.seen[op] += 1
+        if op == "open":
+            self.job = str(request.get("name", ""))
         for fault in self.faults:
             if self._applies(fault, op):
                 WAYS[fault["how"]](self, request, fault)
@@ -126,6 +130,8 @@ class FakeWorker:
 
     def _applies(self, fault: dict[str, Any], op: str) -> bool:
         if fault["op"] != op or fault.get("number", self.seen[op]) != self.seen[op]:
+            return False
+        if fault.get("job", self.job) != self.job:
             return False
         if "once" in fault:
             try:
