@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 GROUND = {"errors", "schema", "store", "uncertainty"}
 MEASURED = {"io", "xrd", "raman", "eis", "nmr"}
-TOP = {"pipeline", "pipeline_compare", "cli"}
+TOP = {"pipeline", "pipeline_compare", "pipeline_structure", "cli"}
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(GROUND, GROUND),
     "structures": GROUND,

@@ -34,6 +34,11 @@ class Verb(NamedTuple):
 
 VERBS = (
     Verb(
+        "calibrate-structure",
+        "structkit.cli.calibrate_structure",
+        "Refine a structure's atoms with GSAS-II on one pattern.",
+    ),
+    Verb(
         "compare",
         "structkit.cli.compare",
         "Refine a series by several engines, side by side.",
