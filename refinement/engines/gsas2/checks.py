@@ -29,6 +29,7 @@ _PATTERNS = (
     (re.compile(r"^():\d+:BF mult"), "blank"),
     (re.compile(r"^():\d+:(?:Back|Debye)"), "background"),
 )
+_PEAK_AREA = re.compile(r"^:\d+:BkPkint;(\d+)$")
 _DROPPED = re.compile(r"dropped:\s*(.*)", re.DOTALL)
 _SINGULAR = re.compile(r"likely from:\s*(.*)", re.DOTALL)
 _NAME = re.compile(r"\d*:\d*:[A-Za-z][\w;]*(?:\(\d+,-?\d+(?:,-?\d+)?\))?(?::\d+)?")
@@ -154,10 +155,18 @@ def judge_stage(
             problem = f"W {value:.3g} is below the instrument's {least_w:.3g}"
             bounds[owner] = least_w
         elif problem and group in _HOLD_AT:
-            small = group == "size" and 0.0 < value < SIZES_UM[0]
-            bounds[owner] = SIZES_UM[0] if small else _HOLD_AT[group]
+            if group != "size" or not abs(value) < SIZES_UM[1] or value > 1.0:
+                bounds[owner] = _HOLD_AT[group]
+            elif 0.0 < value < SIZES_UM[0]:
+                bounds[owner] = SIZES_UM[0]
         if problem:
             blame(f"{name}: {problem}", owner_of(name, phases))
+    for name, value, _ in rows:
+        number = _peak_number(name)
+        if number and value < 0.0:
+            problems.append(f"{name}: background peak {value:.4g} is below zero")
+            owners.add(("peaks", number))
+            bounds["peaks", number] = 0.0
     for name, start in (cells or {}).items():
         found = report["state"]["phases"][name]["cell"]
         for axis in range(3):
@@ -202,6 +211,16 @@ def _named(pattern: re.Pattern[str], report: Mapping[str, Any]) -> list[str]:
     return _NAME.findall(first) or ["a parameter"]
 
 
+def _peak_number(name: str) -> str:
+    """Return which background peak's area a variable is; empty: it is none.
+
+    GSAS-II cuts areas off at zero but keeps their derivative, so that a negative one
+    runs away and takes every other step with it.
+    """
+    found = _PEAK_AREA.match(name)
+    return found.group(1) if found else ""
+
+
 def _judge_value(
     name: str, group: str, value: float, esd: float | None, *, scale: float
 ) -> str:
@@ -230,11 +249,13 @@ def _judge_value(
     return ""
 
 
-def largest_shift(report: Mapping[str, Any]) -> float:
-    """Return the largest shift over esd of a stage's last cycle; infinite: unknown."""
+def largest_shift(report: Mapping[str, Any]) -> tuple[float, str]:
+    """Return the largest shift over esd of a stage's last cycle, and whose it is.
+
+    Infinite where it is unknown, as when no step was taken.
+    """
+    rows = zip(report["last_shifts"], report["esd"], report["varied"], strict=True)
     ratios = [
-        abs(shift) / esd
-        for shift, esd in zip(report["last_shifts"], report["esd"], strict=True)
-        if shift is not None and esd
+        (abs(s) / esd, str(name)) for s, esd, name in rows if s is not None and esd
     ]
-    return max(ratios, default=math.inf)
+    return max(ratios, default=(math.inf, ""))

@@ -20,6 +20,12 @@ from refinement.engines.gsas2.checks import (
     judge_stage,
     largest_shift,
 )
+from refinement.engines.gsas2.flags import (
+    newly_freed,
+    stage_flags,
+    strengths,
+    too_weak,
+)
 from refinement.engines.gsas2.options import Gsas2Options
 from refinement.engines.gsas2.structure import compare_import
 from refinement.plan import RefinementPlan, Stage
@@ -31,7 +37,6 @@ _LOG = logging.getLogger(__name__)
 _OPEN_TIMEOUT = 120.0
 _TRIAL_FRACTION = 0.01
 """Weight fraction at which an absent phase is tried once more."""
-_GROUPS = ("scale", "cell", "size", "strain", "texture")
 
 
 class Worker(Protocol):
@@ -52,6 +57,8 @@ class Script:
     """Fields of ``values`` at a cold start."""
     warm: Mapping[str, Any] | None
     """Fields of ``values`` at a warm start; None: there is no neighbour."""
+    reached_r_wp: float
+    """Rwp (per cent) of the native engine on the same pattern; NaN: unknown."""
     least_w: float
     """The instrument's own W, in GSAS-II's units."""
     structures: tuple[CrystalStructure, ...]
@@ -115,6 +122,7 @@ class Conversation:
         if self._script.warm is None or not self._run_warm():
             self._run_cold()
         self._retry_absent()
+        self._give_back_weak()
         stable = self._settle()
         stable = self._refine_coordinates() and stable
         assert self._report is not None  # noqa: S101 - _run_cold raises otherwise
@@ -150,6 +158,8 @@ class Conversation:
         stages = stages_of(self._plan, self._options.recipe)
         for number, stage in enumerate(stages):
             last = number == len(stages) - 1
+            if last:
+                self._release_peaks()
             cycles = self._options.cycles if last else self._options.early_cycles
             self._run_stage(stage, cycles)
             if self._report is None:
@@ -159,17 +169,24 @@ class Conversation:
                 )
 
     def _run_warm(self) -> bool:
-        """Try from a neighbour: scales, then everything; False: start cold."""
+        """Try from a neighbour: scales, positions, everything; False: start cold."""
         assert self._script.warm is not None  # noqa: S101 - the caller looked
         self._ask("values", _OPEN_TIMEOUT, **self._script.warm)
         self._ask("keep", _OPEN_TIMEOUT)
         stages = stages_of(self._plan, self._options.recipe)
-        self._run_stage(stages[0], self._options.early_cycles)
+        for stage in stages[:2]:  # another displacement comes before widths
+            if self._report is not None or stage is stages[0]:
+                self._run_stage(stage, self._options.early_cycles)
         if self._report is not None:
+            self._release_peaks()
             self._run_stage(stages[-1], self._options.cycles)
-        if self._report is not None and not self._refused:
+        worst = self._options.warm_factor * self._script.reached_r_wp
+        reason = "; ".join(self._refused)
+        if not reason and self._best_r_wp() > worst:
+            reason = f"Rwp {self._best_r_wp():.2f} %, more than {worst:.2f} %"
+        if self._report is not None and not reason:
             return True
-        self._notes.append("warm start refused: " + "; ".join(self._refused))
+        self._notes.append(f"warm start refused: {reason}")
         self._refused.clear()
         self._ask("values", _OPEN_TIMEOUT, **self._script.values)
         return False
@@ -191,7 +208,7 @@ class Conversation:
                 self._stages.append(stage.name)
                 break
             problems = problems or verdict.problems
-            held = set(verdict.owners) - self._held or self._newly_freed(free)
+            held = set(verdict.owners) - self._held or newly_freed(free, self._free)
             self._hold(held, verdict)
             blamed |= held
             fewer = self._flags(stage)
@@ -207,6 +224,14 @@ class Conversation:
         if blamed:
             self._note_held(stage.name, blamed, problems)
 
+    def _release_peaks(self) -> None:
+        """Free background peaks again that were held at zero while cells were off."""
+        areas = self._at_bound.pop("areas", {})
+        if areas:
+            self._held -= {("peaks", number) for number in areas}
+            start = {n: self._script.request["peaks"][int(n)][1] for n in areas}
+            self._ask("values", _OPEN_TIMEOUT, areas=start)
+
     def _hold(self, held: set[Owner], verdict: Verdict) -> None:
         """Hold parameters: where a bound was crossed there, else where they were."""
         self._held |= held
@@ -215,6 +240,8 @@ class Conversation:
                 continue
             if group == "resolution":
                 self._at_bound["w"] = bound
+            elif group == "peaks":
+                self._at_bound.setdefault("areas", {})[phase] = bound
             elif group != "texture" or self._is_march(phase):
                 key = "march" if group == "texture" else group
                 self._at_bound["phases"].setdefault(phase, {})[key] = bound
@@ -222,7 +249,7 @@ class Conversation:
 
     def _restore_bounds(self) -> None:
         """Set what is held at a bound, which going back has undone."""
-        if self._at_bound["phases"] or "w" in self._at_bound:
+        if self._at_bound["phases"] or len(self._at_bound) > 1:
             self._ask("values", _OPEN_TIMEOUT, **self._at_bound)
 
     def _is_march(self, name: str) -> bool:
@@ -268,10 +295,10 @@ class Conversation:
             cell_range=options.cell_range,
         )
         _LOG.debug(
-            "Rwp %s, %d varied, shift/esd %.3g, %.1f s: %s",
+            "Rwp %s, %d varied, shift/esd %.3g of %s, %.1f s: %s",
             report["rvals"].get("Rwp"),
             len(report["varied"]),
-            largest_shift(report),
+            *largest_shift(report),
             time.perf_counter() - begun,
             "; ".join(verdict.problems) or "accepted",
         )
@@ -284,63 +311,24 @@ class Conversation:
         self, stage: str, held: set[Owner], problems: tuple[str, ...]
     ) -> None:
         what = ", ".join(
-            f"{group} of {phase}" if phase else group for group, phase in sorted(held)
+            f"{group} of {phase}" if phase and group != "peaks" else f"{group} {phase}"
+            for group, phase in sorted(held)
         )
         self._notes.append(f"stage {stage}: held {what} ({'; '.join(problems[:2])})")
 
-    def _newly_freed(self, free: dict[str, Any]) -> set[Owner]:
-        """Return what a stage frees that was not free before."""
-        found: set[Owner] = set()
-        for group in _GROUPS:
-            before = set(self._free.get(group, ()))
-            found |= {
-                (group, name) for name in free.get(group, ()) if name not in before
-            }
-        for group in ("shift", "resolution"):
-            if free.get(group) and not self._free.get(group):
-                found.add((group, ""))
-        return found
-
     def _flags(self, stage: Stage) -> dict[str, Any]:
-        """Return the worker's flags: the stage's groups where phases are strong."""
-        plan = self._plan
-        shares = self._strengths()
-        free: dict[str, Any] = {
-            "scale": [n for n in self._names if ("scale", n) not in self._held]
-        }
-        for group, wanted in (
-            ("cell", [p.name for p in plan.phases if p.refine_cell]),
-            ("size", [p.name for p in plan.phases if p.refine_size]),
-            ("strain", [p.name for p in plan.phases if p.refine_strain]),
-            ("texture", [p.name for p in plan.phases if p.texture is not None]),
-        ):
-            free[group] = [
-                name
-                for name in wanted
-                if group in stage.free
-                and (group, name) not in self._held
-                and self._options.recipe.admits(
-                    group,
-                    weight_fraction=shares[name][0],
-                    significance=shares[name][1],
-                )
-            ]
-        if plan.shift != "fixed" and "shift" in stage.free and free["cell"]:
-            free["shift"] = None if ("shift", "") in self._held else plan.shift
-        free["peaks"] = ("peaks", "") not in self._held
-        free["resolution"] = (
-            "resolution" in stage.free
-            and plan.refines_resolution
-            and ("resolution", "") not in self._held
-            and bool(free["size"])
+        """Return what a stage frees, given what is held and what was seen so far."""
+        shares = dict.fromkeys(self._names, (0.0, 0.0))
+        if self._report is not None:
+            shares = strengths(self._report, self._names)
+        return stage_flags(
+            stage,
+            self._plan,
+            self._options.recipe,
+            held=self._held,
+            shares=shares,
+            n_peaks=len(self._script.request["peaks"]),
         )
-        return free
-
-    def _strengths(self) -> dict[str, tuple[float, float]]:
-        """Return weight fraction and scale/esd of each phase at the last stage."""
-        if self._report is None:
-            return dict.fromkeys(self._names, (0.0, 0.0))
-        return strengths(self._report, self._names)
 
     def _retry_absent(self) -> None:
         """Give phases whose scale was held at zero another chance, cells known now."""
@@ -363,6 +351,41 @@ class Conversation:
             self._refused = refused
             self._held |= {("scale", name) for name in absent}
 
+    def _give_back_weak(self) -> None:
+        """Put phases that turned out too weak back to their start, and refit.
+
+        A line of noise can look like a phase until its width is free.
+        """
+        report = self._report
+        if report is None:
+            return
+        recipe = self._options.recipe
+        weak = too_weak(self._free, strengths(report, self._names), recipe)
+        if not weak:
+            return
+        phases: dict[str, Any] = {}
+        for group, name in weak:
+            key = "march" if group == "texture" else group
+            start = self._script.values["phases"][name][key]
+            phases.setdefault(name, {})[key] = start
+        before, free = set(self._held), self._free
+        self._held |= weak
+        for name, values in phases.items():
+            self._at_bound["phases"].setdefault(name, {}).update(values)
+        self._restore_bounds()
+        self._report = {**report, "rvals": {**report["rvals"], "Rwp": math.inf}}
+        flags = self._flags(stages_of(self._plan, recipe)[-1])
+        verdict = self._try(flags, self._options.cycles)
+        names = sorted({name for _, name in weak})
+        if verdict is None:
+            self._notes.append(f"too weak for cell or widths: {', '.join(names)}")
+            return
+        self._held, self._report, self._free = before, report, free
+        for name, values in phases.items():
+            for key in values:
+                self._at_bound["phases"][name].pop(key)
+        self._ask("revert", _OPEN_TIMEOUT)
+
     def _settle(self) -> bool:
         """Repeat the last stage until nothing moves; False: it never came to rest."""
         for _ in range(self._options.repetitions):
@@ -383,7 +406,7 @@ class Conversation:
             if report["rvals"].get("Aborted") and fall < self._options.stuck_change:
                 self._notes.append("GSAS-II found no step that lowers chi-square")
                 return True
-            shift = largest_shift(report)
+            shift, _ = largest_shift(report)
             if shift < self._options.stable_shift:
                 return True
             if abs(fall) < self._options.noise and shift < 1.0:
@@ -423,20 +446,4 @@ def _without(free: Mapping[str, Any], held: set[Owner]) -> dict[str, Any]:
             found[key] = {n: v for n, v in value.items() if (key, n) not in held}
         else:
             found[key] = None if (key, "") in held else value
-    return found
-
-
-def strengths(
-    report: Mapping[str, Any], names: list[str]
-) -> dict[str, tuple[float, float]]:
-    """Return weight fraction and scale over esd of each phase of a report."""
-    phases = report["state"]["phases"]
-    masses = {n: max(phases[n]["scale"], 0.0) * phases[n]["mass"] for n in names}
-    total = max(sum(masses.values()), 1e-300)
-    esds = dict(zip(report["varied"], report["esd"], strict=True))
-    found = {}
-    for name in names:
-        esd = esds.get(f"{phases[name]['number']}:0:Scale")
-        ratio = phases[name]["scale"] / esd if esd else 0.0
-        found[name] = (masses[name] / total, ratio)
     return found

@@ -152,7 +152,7 @@ class Gsas2Engine:
                 start=start if start is not None and start.status.has_values else None,
                 coordinates_of=coordinates_of,
             )
-            outcome = self._here().run(
+            outcome = self.workers_pool().run(
                 lambda worker: self._talk(worker, plan, job, place)
             )
             _tidy(place)
@@ -181,7 +181,7 @@ class Gsas2Engine:
         worker.switch_log(place / LOG_NAME)
         return Conversation(worker, plan, job.script, self.options).run()
 
-    def _here(self) -> WorkerPool:
+    def workers_pool(self) -> WorkerPool:
         """Return the pool of workers, made on first use."""
         with _MAKING_POOL:
             if self.pool is None:

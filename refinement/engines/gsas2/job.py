@@ -191,6 +191,7 @@ def prepare_job(
         request=request,
         values=values,
         warm=None if start is None else _warm_values(values, plan, options, start),
+        reached_r_wp=_number(native.parameters, "r_wp") * 100.0,
         least_w=1e4 * plan.instrument.w / _GAUSSIAN_VARIANCE,
         structures=structures,
         coordinates_of=coordinates_of,
@@ -322,14 +323,13 @@ def _warm_values(
     for name, values in phases.items():
         row = start.parameters.sel({PHASE: name})
         found = {
-            "size": size_to_um(_number(row, "size_nm")),
-            "strain": strain_to_gsas2(_number(row, "microstrain")),
-            "march": _number(row, "march_dollase"),
+            "size": size_to_um(_refined(row, "size_nm")),
+            "strain": strain_to_gsas2(_refined(row, "microstrain")),
+            "march": _refined(row, "march_dollase"),
         }
-        cell = [_number(row, f"cell_{key}") for key in CELL_KEYS]
         values.update({k: v for k, v in found.items() if np.isfinite(v)})
-        if all(np.isfinite(cell)):
-            values["cell"] = cell
+        if np.isfinite(_refined(row, "cell_a")):
+            values["cell"] = [_number(row, f"cell_{key}") for key in CELL_KEYS]
     warm = {**cold, "phases": phases}
     displacement = _number(start.parameters, "displacement")
     if plan.shift == "displacement" and np.isfinite(displacement):
@@ -351,6 +351,12 @@ def _own_value(parameters: xr.Dataset, name: str) -> float:
         return float("nan")
     found = parameters["values"].to_numpy()[parameters["parameter_name"] == name]
     return float(found[0]) if found.size else float("nan")
+
+
+def _refined(parameters: xr.Dataset, name: str) -> float:
+    """Return a value that was refined; NaN where it only stayed at its start."""
+    known = np.isfinite(_number(parameters, f"{name}_std"))
+    return _number(parameters, name) if known else float("nan")
 
 
 def _number(parameters: xr.Dataset, name: str) -> float:

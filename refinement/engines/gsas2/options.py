@@ -33,6 +33,9 @@ class Gsas2Options:
     """How often a refused stage is tried again, each time with more held."""
     repetitions: int = 4
     """How often the last stage is repeated until it is stable."""
+    warm_factor: float = 1.1
+    """Rwp over the native engine's from which a warm start is thought to have gone
+    astray and the pattern is started cold."""
     cell_range: float = 0.008
     """Relative change of an axis from its start beyond which a cell ran away; that of
     the native engine's bounds."""

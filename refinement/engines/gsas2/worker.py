@@ -6,9 +6,9 @@ stdout: ``{"id": 3, "ok": true, "result": {...}}``, or ``"ok": false`` with ``er
 and ``kind``. Whatever GSAS-II prints goes to the log. Needs the standard library,
 numpy and GSAS-II only, and nothing of structkit: it decides nothing, it carries out.
 
-Operations: ``log``, ``probe``; of a job ``open``, ``values``, ``stage``, ``revert``,
-``finish``. A job lives in a folder of its own, as GSAS-II names its files after the
-project.
+Operations: ``log``, ``probe``, ``line``; of a job ``open``, ``values``, ``stage``,
+``keep``, ``revert``, ``finish``. A job lives in a folder of its own, as GSAS-II names
+its files after the project.
 """
 
 from __future__ import annotations
@@ -79,9 +79,27 @@ class Gsas2:
         self.main: Any = import_module(prefix + "GSASIIstrMain")
         self.lattice: Any = import_module(prefix + "GSASIIlattice")
         self.path: Any = import_module(prefix + "GSASIIpath")
+        self._prefix = prefix
         self.returned: Any = None
         self._refine = self.main.Refine
         setattr(self.main, "Refine", self._keep_returned)  # noqa: B010 - not ours
+
+    def draw_line(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return GSAS-II's own line shape at some angles (degree).
+
+        ``variance`` in centidegrees squared, ``gamma`` in centidegrees, ``sh_l`` the
+        sum S/L + H/L, as in an ``.instprm`` file.
+        """
+        powder: Any = import_module(self._prefix + "GSASIIpwd")
+        angles = np.asarray(request["two_theta"], dtype=float)
+        values = powder.getFCJVoigt3(
+            request["position"],
+            request["variance"],
+            request["gamma"],
+            request["sh_l"],
+            angles,
+        )[0]
+        return {"intensity": np.asarray(values).tolist()}
 
     def _keep_returned(self, *arguments: Any, **options: Any) -> Any:
         """Call ``Refine`` and keep what it returns, which the script layer drops."""
@@ -217,6 +235,8 @@ class Job:
             strict=False,
         ):
             row[0:8:2] = [*peak, 0.0]
+        for number, area in request.get("areas", {}).items():
+            data["Background"][1]["peaksList"][int(number)][2] = area
         if "blank" in request and self.blank is not None:
             data["Background"][1]["background PWDR"][1] = request["blank"]
         if "shift" in request:
@@ -265,8 +285,8 @@ class Job:
     def _set_flags(self, free: dict[str, Any]) -> None:
         data = self.histogram.data
         data["Background"][0][1] = bool(free.get("background", True))
-        for row in data["Background"][1].get("peaksList", []):
-            row[3] = bool(free.get("peaks", True))
+        for number, row in enumerate(data["Background"][1].get("peaksList", [])):
+            row[3] = number in free.get("peaks", ())
         if self.blank is not None:
             data["Background"][1]["background PWDR"][2] = bool(free.get("blank", True))
         instrument = data["Instrument Parameters"][0]
@@ -570,6 +590,8 @@ class Server:
             return {}
         if operation == "probe":
             return _probe(self._gsas2, request)
+        if operation == "line":
+            return self._gsas2.draw_line(request)
         if operation == "open":
             self._job = Job(self._gsas2, request)
             return self._job.describe()
