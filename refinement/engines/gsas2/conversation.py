@@ -440,8 +440,9 @@ def _without(free: Mapping[str, Any], held: set[Owner]) -> dict[str, Any]:
     """Return flags without what is held."""
     found: dict[str, Any] = {}
     for key, value in free.items():
-        if isinstance(value, list):
-            found[key] = [name for name in value if (key, name) not in held]
+        if isinstance(value, list):  # of phases, or of numbers of background peaks
+            kept = [name for name in value if (key, str(name)) not in held]
+            found[key] = [] if (key, "") in held else kept
         elif isinstance(value, dict):
             found[key] = {n: v for n, v in value.items() if (key, n) not in held}
         else:

@@ -201,6 +201,7 @@ ODD: list[tuple[str, Any, Any, Owner, float | None]] = [
     ("1::AUiso:0", -0.01, ..., ("atoms", "fluorite"), None),
     ("1::AUiso:0", 0.9, ..., ("atoms", "fluorite"), None),
     (":0:W", 4.9, ..., ("resolution", ""), 5.0),
+    (":0:BkPkint;0", -10.0, 100.0, ("peaks", "0"), 0.0),
 ]
 
 
@@ -226,7 +227,6 @@ def test_impossible_and_undetermined_values_are_refused(
     [
         ("1:0:Scale", 1e-6, 1e-5),  # a phase that is not there, but not at zero
         (":0:Back;0", -3.0, 50.0),
-        (":0:BkPkint;0", -10.0, 100.0),
         (":0:Shift", 0.0, 5.0),
         (":0:W", 5.01, 0.2),
         ("0:0:Mustrain;i", 5.0, 300.0),
@@ -301,17 +301,21 @@ def test_the_eleventh_phase_is_not_the_second() -> None:
 
 
 def test_the_largest_shift_counts_in_esds() -> None:
-    report = {"last_shifts": [0.1, -0.4, None, 1.0], "esd": [1.0, 0.5, 1.0, None]}
-    assert largest_shift(report) == pytest.approx(0.8)
+    report = {
+        "varied": ["0:0:Scale", "0::A0", "1::A0", ":0:Shift"],
+        "last_shifts": [0.1, -0.4, None, 1.0],
+        "esd": [1.0, 0.5, 1.0, None],
+    }
+    assert largest_shift(report) == (pytest.approx(0.8), "0::A0")
 
 
 @pytest.mark.parametrize(
     "report",
     [
-        {"last_shifts": [], "esd": []},
-        {"last_shifts": [None], "esd": [1.0]},
-        {"last_shifts": [0.1], "esd": [0.0]},
+        {"varied": [], "last_shifts": [], "esd": []},
+        {"varied": ["0::A0"], "last_shifts": [None], "esd": [1.0]},
+        {"varied": ["0::A0"], "last_shifts": [0.1], "esd": [0.0]},
     ],
 )
 def test_an_unknown_shift_is_not_small(report: dict[str, Any]) -> None:
-    assert largest_shift(report) == math.inf
+    assert largest_shift(report) == (math.inf, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,7 @@ STRONG, WEAK = "corundum", "fluorite"
 NAMES = (STRONG, WEAK)
 CELL = [5.0, 5.0, 5.0, 90.0, 90.0, 90.0]
 LEAST_W = 5.0
+PEAKS = [[25.0, 5000.0, 4e4], [30.0, 6000.0, 4e4]]
 OPTIONS = Gsas2Options()
 START: dict[str, Any] = {
     "phases": {
@@ -100,6 +102,8 @@ class ScriptedWorker:
                     rows[f"{number}{key}"] = (value, esd)
             if name in free.get("atoms", {}):
                 rows[f"{number}::dAx:0"] = (0.001, 0.0001)
+        for number in free["peaks"]:
+            rows[f":0:BkPkint;{number}"] = (4000.0, 100.0)
         if free.get("shift"):
             rows[":0:Shift"] = (-20.0, 1.0)
         if free.get("resolution"):
@@ -162,12 +166,15 @@ def talk(
     worker: ScriptedWorker,
     plan: RefinementPlan | None = None,
     options: Gsas2Options = OPTIONS,
+    *,
+    peaks: int = 0,
     **script: Any,
 ) -> Outcome:
     fields: dict[str, Any] = {
-        "request": {"name": "s0"},
+        "request": {"name": "s0", "peaks": PEAKS[:peaks]},
         "values": START,
         "warm": None,
+        "reached_r_wp": math.nan,
         "least_w": LEAST_W,
         "structures": (),
     }
@@ -338,6 +345,23 @@ def test_w_below_the_instruments_is_held_at_it() -> None:
     assert worker.stages[-1]["size"] == list(NAMES)
 
 
+def test_a_background_peak_below_zero_is_held_there_and_released_at_the_end() -> None:
+    def dig(worker: ScriptedWorker, report: Report) -> None:
+        if len(worker.stages) < 3:
+            spoil(":0:BkPkint;1", -500.0)(worker, report)
+
+    worker = ScriptedWorker(dig)
+    outcome = talk(worker, make_plan(texture={STRONG: (1, 0, 0)}), peaks=2)
+    assert [flags["peaks"] for flags in worker.stages][:3] == [[0, 1], [0], [0]]
+    assert worker.stages[-1]["peaks"] == [0, 1]
+    zero, start = {"areas": {"1": 0.0}}, {"areas": {"1": PEAKS[1][1]}}
+    sent = [fields["areas"] for op, fields in worker.asked if "areas" in fields]
+    assert sent[0] == zero["areas"]
+    assert sent[-1] == start["areas"]
+    assert outcome.stages[-1] == "texture"
+    assert "held peaks 1" in outcome.notes[0]
+
+
 def refuse_when(group: str) -> Trick:
     """Return a trick that refuses every stage in which a group is free."""
 
@@ -430,8 +454,10 @@ def test_a_warm_start_goes_to_the_end_at_once() -> None:
     assert worker.asked[1] == ("values", WARM)
     assert ("values", START) not in worker.asked
     assert freed(worker.stages[0]) == {}
-    assert len(worker.stages) == 3  # scales, everything, once more
-    assert worker.stages[1]["strain"] == list(NAMES)
+    both = list(NAMES)
+    assert freed(worker.stages[1]) == {"cell": both, "shift": "displacement"}
+    assert len(worker.stages) == 4  # scales, positions, everything, once more
+    assert worker.stages[2]["strain"] == both
     assert outcome.stable
     assert not outcome.notes
 
@@ -455,6 +481,16 @@ def test_a_warm_start_that_fails_begins_cold() -> None:
     assert outcome.notes[0].startswith("warm start refused: ")
     assert not outcome.refused
     assert outcome.stable
+
+
+@pytest.mark.parametrize(("reached", "cold"), [(18.2, False), (17.8, True)])
+def test_a_warm_start_that_went_astray_begins_cold(reached: float, cold: bool) -> None:
+    """Rwp is 19.9: up to a tenth above the native engine's is believed."""
+    worker = ScriptedWorker()
+    outcome = talk(worker, warm=WARM, reached_r_wp=reached)
+    assert (("values", START) in worker.asked) is cold
+    assert any("warm start refused: Rwp" in note for note in outcome.notes) is cold
+    assert not outcome.refused
 
 
 def test_what_a_failed_warm_start_held_is_free_again() -> None:
@@ -534,6 +570,8 @@ def test_no_step_downhill_far_from_the_minimum_is_not() -> None:
         (spoil("1:0:Mustrain;i", -300.0), "strain"),
         (spoil(":0:W", 1.0), "resolution"),
         (spoil(":0:Shift", -20.0, esd=1e14), "shift"),
+        (spoil(":0:BkPkint;0", -500.0), "peaks"),
+        (spoil(":0:BkPkint;0", 10.0, esd=1e14), "peaks"),
     ],
 )
 def test_a_repetition_that_crosses_a_bound_goes_on_without(
@@ -548,7 +586,7 @@ def test_a_repetition_that_crosses_a_bound_goes_on_without(
             trick(worker, report)
 
     worker = ScriptedWorker(late)
-    outcome = talk(worker, make_plan(refine_resolution=True))
+    outcome = talk(worker, make_plan(refine_resolution=True), peaks=1)
     left = worker.stages[-1].get(flag)
     assert left == [STRONG] if flag == "strain" else not left
     assert outcome.stable
@@ -594,6 +632,26 @@ def test_a_phase_that_only_seemed_absent_comes_back() -> None:
     outcome = talk(worker)
     assert WEAK in worker.stages[-1]["scale"]
     assert "1:0:Scale" in outcome.report["varied"]
+
+
+def test_a_phase_that_turns_out_too_weak_gets_its_start_back() -> None:
+    """A line of noise can look like a phase until its width is free."""
+
+    def fade(_worker: ScriptedWorker, report: Report) -> None:
+        if report["free"]["texture"]:
+            report["values"][report["varied"].index("1:0:Scale")] = 0.002
+            report["state"]["phases"][WEAK]["scale"] = 0.002
+
+    worker = ScriptedWorker(fade, scales={STRONG: 1.0, WEAK: 0.05})
+    outcome = talk(worker, make_plan(texture={STRONG: (1, 0, 0)}))
+    assert any(WEAK in flags["size"] for flags in worker.stages)
+    last = worker.stages[-1]
+    assert not any(WEAK in last[group] for group in ("cell", "size", "strain"))
+    kept = worker.kept["phases"][WEAK]
+    start = START["phases"][WEAK]
+    assert (kept["cell"], kept["size"]) == (start["cell"], start["size"])
+    assert any(f"too weak for cell or widths: {WEAK}" in n for n in outcome.notes)
+    assert outcome.stable
 
 
 def test_coordinates_are_freed_after_all_else() -> None:

@@ -322,9 +322,13 @@ def test_a_native_fit_that_failed_is_no_obstacle(prepare: Any) -> None:
 
 def make_neighbour(**changes: Any) -> RefinementResult:
     values: dict[str, Any] = {
-        "size_nm": ("phase", [45.0, np.nan]),
+        "size_nm": ("phase", [45.0, 12.0]),
+        "size_nm_std": ("phase", [1.0, np.nan]),
         "microstrain": ("phase", [1e-3, 2e-3]),
+        "microstrain_std": ("phase", [1e-4, np.nan]),
         "march_dollase": ("phase", [0.8, np.nan]),
+        "march_dollase_std": ("phase", [0.02, np.nan]),
+        "cell_a_std": ("phase", [1e-4, np.nan]),
         "scale": ("phase", [1.0, 1.0]),
         "scale_std": ("phase", [0.01, 0.01]),
         "displacement": 0.02,
@@ -356,9 +360,8 @@ def test_a_warm_start_takes_a_neighbours_values(prepare: Any) -> None:
     assert salt["strain"] == pytest.approx(strain_to_gsas2(1e-3))
     assert salt["march"] == 0.8
     assert salt["cell"] == [5.65, 5.65, 5.65, 90.0, 90.0, 90.0]
-    # What the neighbour does not know begins as in a cold start.
-    assert oxide["size"] == cold["phases"]["Na2O"]["size"]
-    assert oxide["march"] == 1.0
+    # What the neighbour did not refine begins as in a cold start.
+    assert oxide == cold["phases"]["Na2O"]
     radius = OPTIONS.goniometer_radius_mm
     assert warm["shift"] == pytest.approx(displacement_to_gsas2(0.02, radius))
     assert warm["zero"] == INSTRUMENT.zero
@@ -375,6 +378,15 @@ def test_a_warm_start_moves_only_what_the_plan_refines(prepare: Any) -> None:
     fixed = prepare(make_plan(shift="fixed"), start=make_neighbour()).script
     assert fixed.warm["zero"] == INSTRUMENT.zero
     assert fixed.warm["shift"] == 0.0
+
+
+def test_how_well_the_native_engine_fits_is_told(
+    prepare: Any, native: RefinementResult
+) -> None:
+    expected = 100.0 * float(native.parameters["r_wp"])
+    assert prepare(make_plan()).script.reached_r_wp == pytest.approx(expected)
+    nothing = RefinementResult.failure("native", "", NAMES)
+    assert np.isnan(prepare(make_plan(), native=nothing).script.reached_r_wp)
 
 
 def test_a_native_result_is_a_warm_start_too(

@@ -141,7 +141,14 @@ class Case:
         self.notes: list[str] = ["a note"]
         self.film = np.full_like(ANGLES, film)
         self.job = Job(
-            script=Script(request={}, values={}, warm=None, least_w=1.0, structures=()),
+            script=Script(
+                request={},
+                values={},
+                warm=None,
+                reached_r_wp=np.nan,
+                least_w=1.0,
+                structures=(),
+            ),
             angles=ANGLES,
             intensity=counts,
             std=std,

@@ -41,7 +41,7 @@ Cl1 Cl 4 0.5 0.5 0.5 1 0.02
 """
 INSTRUMENT = "#GSAS-II\nType:PXC\nLam:1.54\nZero:0.01\nU:1.0\nV:0.0\nW:5.0\nSH/L:0.02\n"
 ANGLES = np.round(np.arange(20.0, 40.0, 0.1), 6)
-FLAGS: dict[str, Any] = {"scale": list(NAMES), "background": False, "peaks": False}
+FLAGS: dict[str, Any] = {"scale": list(NAMES), "background": False, "peaks": []}
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def test_what_is_flagged_is_refined_and_nothing_else(
     everything = run_stage(
         worker,
         background=True,
-        peaks=True,
+        peaks=[0],
         cell=["AlphaSalt"],
         size=["BetaSalt"],
         strain=["BetaSalt"],
@@ -217,6 +217,17 @@ def test_what_is_flagged_is_refined_and_nothing_else(
         "1::AUiso:1",
     ]
     assert run_stage(worker, shift="zero")["varied"][0] == ":0:Zero"
+
+
+def test_each_background_peak_is_freed_and_set_by_its_number(
+    worker: WorkerProcess, folder: Path
+) -> None:
+    peaks = [[25.0, 100.0, 4e4], [30.0, 200.0, 4e4], [35.0, 300.0, 4e4]]
+    open_job(worker, folder, peaks=peaks)
+    worker.ask("values", LONG, areas={"2": 0.0})
+    report = run_stage(worker, peaks=[0, 1])
+    assert report["varied"][:2] == [":0:BkPkint;0", ":0:BkPkint;1"]
+    assert [row[1] for row in report["state"]["peaks"]] == [100.25, 200.25, 0.0]
 
 
 def test_the_state_tells_all_values(worker: WorkerProcess, folder: Path) -> None:
