@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -19,12 +20,15 @@ from benchmarks.table import Row, to_markdown, to_text
 from benchmarks.timing import Timing, measure
 from refinement.engines.native.engine import NativeEngine
 from refinement.result import RefinementResult
+from structkit.errors import StructkitError
 from structkit.schema import FitStatus
 
 Floats = NDArray[np.float64]
 
 AGREEMENT = 0.1
-"""Largest difference of a weight fraction between two programs, wt%."""
+"""Largest difference of a weight fraction between native engine and rietx, wt%."""
+GSAS2_AGREEMENT = 0.5
+"""The same to GSAS-II; 0.05 (shared pattern) and 0.11 (synthetic) were seen."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,7 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("-o", "--output", type=Path, help="also write this .md file")
     parser.add_argument("-n", "--repeats", type=int, default=15)
-    parser.add_argument("--no-peers", action="store_true", help="leave rietx out")
+    parser.add_argument(
+        "--no-peers", action="store_true", help="leave rietx and gsas2 out"
+    )
     options = parser.parse_args(arguments)
     rows = list(measure_all(options.repeats, with_peers=not options.no_peers))
     heading = _heading()
@@ -53,12 +59,20 @@ def measure_all(repeats: int, *, with_peers: bool) -> Iterator[Row]:
 
 
 def measure_bench3(repeats: int, *, with_peers: bool) -> Iterator[Row]:
-    """Time bench3, against rietx where it is installed."""
+    """Time bench3, against rietx and GSAS-II where they are installed."""
     case = cases.bench3()
     native = list(measure_native(case, repeats, cold=60.0, warm=35.0))
     yield from native
-    if not with_peers or find_spec("rietx") is None:
+    if not with_peers:
         return
+    own = 1e-3 * native[1].value
+    if find_spec("rietx") is not None:
+        yield from measure_rietx(case, repeats, own=own)
+    yield from measure_gsas2(case, repeats, own=own)
+
+
+def measure_rietx(case: Case, repeats: int, *, own: float) -> Iterator[Row]:
+    """Time rietx by itself; ``own`` is what the native engine takes warm, s."""
     from benchmarks.peers import Rietx, peer_weights
 
     peer = Rietx(case)
@@ -68,7 +82,6 @@ def measure_bench3(repeats: int, *, with_peers: bool) -> Iterator[Row]:
     warm, _ = measure(lambda: peer.refine_warm(next(started)), repeats=few, warmups=0)
     yield _time_row(f"{peer.name}, cold (3 stages and closing)", cold, unit="s")
     yield _time_row(f"{peer.name}, warm (1 stage)", warm, unit="s")
-    own = 1e-3 * native[1].value
     yield Row(
         what="native warm against rietx cold",
         value=cold.median / own,
@@ -79,6 +92,52 @@ def measure_bench3(repeats: int, *, with_peers: bool) -> Iterator[Row]:
     found = weights_of(NativeEngine().refine(case.pattern, case.plan))
     yield _gap_row(
         "native and rietx, same model", found, peer_weights(theirs), target=AGREEMENT
+    )
+
+
+def measure_gsas2(case: Case, repeats: int, *, own: float) -> Iterator[Row]:
+    """Time engine ``gsas2``; ``own`` is what the native engine takes warm, s.
+
+    Nothing where there is no GSAS-II, or where it fails; stderr then says why. The
+    neighbour's fit, from which the warm start comes, is not timed: it starts GSAS-II.
+    """
+    from refinement.engines.gsas2.engine import Gsas2Engine
+
+    engine = Gsas2Engine(workers=1)
+    about = engine.describe()
+    if not about.available:
+        print(f"gsas2 is left out: {about.remedy}", file=sys.stderr)
+        return
+    few = max(repeats // 5, 1)
+    try:
+        start = _usable(engine.refine(case.neighbour(), case.plan))
+        cold, alone = measure(
+            lambda: _usable(engine.refine(case.pattern, case.plan)),
+            repeats=few,
+            warmups=0,
+        )
+        warm, chained = measure(
+            lambda: _usable(engine.refine(case.pattern, case.plan, start=start)),
+            repeats=few,
+            warmups=0,
+        )
+    except (AssertionError, StructkitError) as error:
+        print(f"gsas2 is left out: {error}", file=sys.stderr)
+        return
+    finally:
+        engine.close()
+    name = f"gsas2 {about.version}"
+    yield _time_row(f"{name}, cold (all stages until stable)", cold)
+    yield _time_row(f"{name}, warm (first and last stage)", warm)
+    yield Row(what="native warm against gsas2 cold", value=cold.median / own, unit="x")
+    yield Row(what="native warm against gsas2 warm", value=warm.median / own, unit="x")
+    yield _gap_row("gsas2, warm and cold", weights_of(chained), weights_of(alone))
+    found = weights_of(NativeEngine().refine(case.pattern, case.plan))
+    yield _gap_row(
+        "native and gsas2, same model",
+        found,
+        weights_of(alone),
+        target=GSAS2_AGREEMENT,
     )
 
 

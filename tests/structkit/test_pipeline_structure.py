@@ -300,7 +300,7 @@ def test_nothing_accepted_leaves_no_cif(series: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "kind", "message"),
     [
-        ({"sample": "erly"}, PlanError, r"there is early, late, empty; .*'early'\?"),
+        ({"sample": "earl"}, PlanError, r"there is early, late, empty; .*'early'\?"),
         ({"sample": "unmeasured"}, PlanError, "'unmeasured' has no xrd pattern"),
         ({"sample": "empty"}, ReadError, r"empty\.xy"),
         ({"phases": ["Rutil"]}, PlanError, r"there is rutile, .*'rutile'\?"),
