@@ -25,7 +25,9 @@ from structkit.xrd.radiation import tube
 
 WEIGHTS = {"corundum": 0.5, "fluorite": 0.3, "zincite": 0.2}
 SIZES_NM = {"corundum": 80.0, "fluorite": 30.0, "zincite": 15.0}
-OPTICS = Optics(axial_divergence=0.012)
+OPTICS = Optics(axial_divergence=0.002)
+"""Narrow Soller slits: GSAS-II integrates over wide divergence too coarsely for broad
+lines (docs/engines.md), by 1.2e-4 of a cell's edge at 0.012."""
 GRID = np.round(20.0 + 0.04 * np.arange(1500), 6)
 GLASS = Glass(composition={"Na": 3.0, "Ta": 1.0, "O": 1.0, "Cl": 6.0})
 DISPLACEMENT_MM = 0.05

@@ -155,10 +155,8 @@ def judge_stage(
             problem = f"W {value:.3g} is below the instrument's {least_w:.3g}"
             bounds[owner] = least_w
         elif problem and group in _HOLD_AT:
-            if group != "size" or not abs(value) < SIZES_UM[1] or value > 1.0:
+            if group != "size" or not -SIZES_UM[1] < value < 1.0:
                 bounds[owner] = _HOLD_AT[group]
-            elif 0.0 < value < SIZES_UM[0]:
-                bounds[owner] = SIZES_UM[0]
         if problem:
             blame(f"{name}: {problem}", owner_of(name, phases))
     for name, value, _ in rows:

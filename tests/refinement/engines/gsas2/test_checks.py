@@ -195,7 +195,7 @@ ODD: list[tuple[str, Any, Any, Owner, float | None]] = [
     ("0:0:Mustrain;i", -5.0, ..., ("strain", "corundum"), 1.0),
     ("0:0:Mustrain;i", 1e6, ..., ("strain", "corundum"), 1.0),
     ("1:0:Size;i", 1e3, ..., ("size", "fluorite"), 10.0),
-    ("1:0:Size;i", 0.5 * SIZES_UM[0], ..., ("size", "fluorite"), SIZES_UM[0]),
+    ("1:0:Size;i", 0.5 * SIZES_UM[0], ..., ("size", "fluorite"), None),
     ("1:0:Scale", -0.02, ..., ("scale", "fluorite"), LEAST_SCALE),
     ("1:0:Scale", 1e-12, ..., ("scale", "fluorite"), LEAST_SCALE),
     ("1::AUiso:0", -0.01, ..., ("atoms", "fluorite"), None),
