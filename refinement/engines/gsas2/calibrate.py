@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import gemmi
 import numpy as np
 import xarray as xr
 
@@ -28,6 +29,8 @@ LEAST_FRACTION = 0.10
 """Weight fraction below which a pattern says too little about a phase's atoms."""
 _WORDS = {"X": "coordinates (U as they were)", "XU": "coordinates and U"}
 """What was free, by GSAS-II's flags."""
+_POLAR = 1e-6
+"""Rounding of a mean that is zero."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,7 @@ def calibrate_structures(
     Raises
     ------
     PlanError
-        A name is no phase of the plan.
+        A name is no phase of the plan, or its space group is polar.
     FitError
         The fit failed, GSAS-II refused the coordinates of every phase, or a phase is
         too weak in this pattern.
@@ -89,6 +92,9 @@ def calibrate_structures(
                 f"{name!r} is no phase of the plan; it has "
                 f"{', '.join(plan.phase_names)}"
             )
+    for phase in plan.phases:
+        if phase.name in phases:
+            _refuse_polar(phase.structure)
     before = engine.refine(pattern, plan)
     for name in phases:
         share = float(before.parameters["weight_fraction_crystalline"].sel(phase=name))
@@ -126,6 +132,21 @@ def calibrate_structures(
         refined={name: _WORDS[flags] for name, flags in accepted.items()},
         refused={name: _find_refusals(outcome.notes, name) for name in phases},
     )
+
+
+def _refuse_polar(structure: CrystalStructure) -> None:
+    """Refuse a polar space group: all coordinates together would be singular.
+
+    The mean of a group's rotations projects onto the directions that all of them
+    leave as they are, along which nothing fixes the origin.
+    """
+    turns = [np.asarray(gemmi.Op(text).rot) for text in structure.operations]
+    if np.abs(np.mean(turns, axis=0)).max() > _POLAR * gemmi.Op.DEN:
+        raise PlanError(
+            f"{structure.name}: {structure.space_group} is polar: nothing fixes its "
+            "origin, so its coordinates cannot all be refined; refine them in "
+            "GSAS-II itself with one of them held"
+        )
 
 
 def _accepted_flags(stages: Sequence[str], name: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import gemmi
 import numpy as np
 import pytest
 import xarray as xr
@@ -304,6 +305,31 @@ def test_phase_that_is_none_of_the_plan(plan: RefinementPlan) -> None:
     with pytest.raises(PlanError, match=r"'brookite' is no phase.*anatase, rutile"):
         calibrate(engine, plan, ["anatase", "brookite"])
     assert engine.asked == []
+
+
+@pytest.mark.parametrize(
+    ("symbol", "polar"),
+    [
+        ("P 1", True),
+        ("P 1 2 1", True),
+        ("P 1 m 1", True),
+        ("P 63 m c", True),
+        ("R 3 c:R", True),
+        ("P 21 21 21", False),
+        ("P -4 3 m", False),
+        ("F d -3 m:1", False),
+    ],
+)
+def test_polar_groups_are_refused_before_anything_runs(
+    symbol: str, polar: bool
+) -> None:
+    operations = gemmi.SpaceGroup(symbol).operations()
+    triplets = tuple(op.triplet() for op in operations)
+    rutile = replace(library.load("rutile"), operations=triplets, space_group=symbol)
+    engine = MadeUpGsas2({}, stages=[], shares={"rutile": 0.0})
+    kind = PlanError if polar else FitError
+    with pytest.raises(kind, match="is polar: nothing fixes" if polar else "wt%"):
+        calibrate(engine, make_plan([rutile]), ["rutile"])
 
 
 @pytest.mark.parametrize("share", [0.99 * LEAST_FRACTION, float("nan")])
