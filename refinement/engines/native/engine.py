@@ -110,7 +110,7 @@ class NativeEngine:
         """
         begun = time.perf_counter()
         fit = self.fit(pattern, plan, start=start)
-        return summarize(fit, self.options, engine=self.name, begun=begun)
+        return summarize(fit, self.options, engine=self._label, begun=begun)
 
     def refine_series(
         self,
@@ -172,7 +172,12 @@ class NativeEngine:
     ) -> RefinementResult:
         if isinstance(link, FitError) or link.fit is None:
             return RefinementResult.failure(self.name, str(link), plan.phase_names)
-        return summarize(link.fit, self.options, engine=self.name, begun=begun)
+        return summarize(link.fit, self.options, engine=self._label, begun=begun)
+
+    @property
+    def _label(self) -> str:
+        """Return name and version, as results carry it."""
+        return f"{self.name} {__version__}"
 
 
 def _link_of(result: RefinementResult) -> Link:
