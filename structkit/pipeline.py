@@ -14,7 +14,7 @@ import xarray as xr
 
 from refinement.calibrate import Standard, calibrate_instrument
 from refinement.crystallinity import first_level, phases_table, samples_table
-from refinement.engines import get_engine
+from refinement.engines import Engine, get_engine
 from refinement.plan import InternalStandard, Phase, RefinementPlan
 from refinement.result import RefinementResult
 from refinement.series import refine_series
@@ -81,19 +81,30 @@ def run_refinement(
     output = Path(output)
     series, xrd = read_xrd_series(series_file)
     engine_name = engine or xrd.engine
-    get_engine(engine_name)
+    equipped = equip_engine(get_engine(engine_name), xrd.instrument)
     work = prepare_series(series, xrd)
     with show_progress(2 * len(work.patterns)) as advance:
         refined = refine_series(
             work.patterns,
             work.plan,
-            engine=engine_name,
+            engine=equipped,
             store=output / "patterns",
             resume=resume,
             jobs=jobs,
             progress=advance,
         )
     return _store(work, work.complete(refined, engine_name), output)
+
+
+def equip_engine(engine: Engine, table: InstrumentTable | None) -> Engine:
+    """Give GSAS-II the user's own ``.instprm`` where nothing else was calibrated."""
+    from refinement.engines.gsas2.engine import Gsas2Engine
+
+    own = None if table is None or table.standard is not None else table.file
+    if isinstance(engine, Gsas2Engine) and own is not None:
+        if own.suffix.lower() == ".instprm":
+            engine.options = replace(engine.options, instrument_file=own)
+    return engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

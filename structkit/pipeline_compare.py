@@ -16,6 +16,7 @@ from refinement.series import refine_series
 from structkit.errors import EngineUnavailableError, FitError, PlanError
 from structkit.pipeline import (
     SeriesWork,
+    equip_engine,
     prepare_series,
     read_xrd_series,
     refuse_all_failed,
@@ -83,6 +84,7 @@ def run_comparison(
         _LOG.warning("%s is left out: %s", name, why)
     results = {}
     for engine in able:
+        equip_engine(engine, xrd.instrument)
         try:
             results[engine.name] = _refine(
                 engine, work, output / "patterns", resume=resume, jobs=jobs

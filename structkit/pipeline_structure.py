@@ -28,7 +28,7 @@ from structkit.errors import (
     StructureError,
 )
 from structkit.io.manifest import SeriesFile, XrdTable
-from structkit.pipeline import prepare_series, read_xrd_series
+from structkit.pipeline import equip_engine, prepare_series, read_xrd_series
 from structkit.store import read_tree, write_tree
 from structkit.structures.cif import read_cif
 from structkit.structures.cif_write import write_cif
@@ -132,6 +132,7 @@ def run_structure_calibration(
     about = own.describe()
     if not about.available:
         raise EngineUnavailableError(f"engine {about.name}: {about.remedy}")
+    equip_engine(own, xrd.instrument)
     work = prepare_series(series, xrd)
     if sample in work.failures:
         raise work.failures[sample]

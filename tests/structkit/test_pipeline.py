@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from refinement.engines.gsas2.engine import Gsas2Engine
 from refinement.result import RefinementResult
 from structkit.errors import (
     EngineUnavailableError,
@@ -21,8 +22,8 @@ from structkit.errors import (
     ReadError,
     SeriesFileError,
 )
-from structkit.io.manifest import XrdTable, read_series
-from structkit.pipeline import build_plan, run_refinement
+from structkit.io.manifest import InstrumentTable, XrdTable, read_series
+from structkit.pipeline import build_plan, equip_engine, run_refinement
 from structkit.store import read_tree
 from structkit.synthetic.xrd import write_series
 
@@ -325,3 +326,14 @@ def test_a_series_without_patterns_says_what_to_add(tmp_path: Path) -> None:
 def test_absent_series_file(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match="no series file"):
         run_refinement(tmp_path / "none.toml", tmp_path / "out")
+
+
+def test_gsas2_takes_the_users_own_instrument_file(tmp_path: Path) -> None:
+    own = tmp_path / "mine.instprm"
+    table = InstrumentTable(file=own)
+    engine = equip_engine(Gsas2Engine(), table)
+    assert isinstance(engine, Gsas2Engine)
+    assert engine.options.instrument_file == own
+    other = equip_engine(Gsas2Engine(), InstrumentTable(tube="CuKa"))
+    assert isinstance(other, Gsas2Engine)
+    assert other.options.instrument_file is None
