@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from refinement.engines.gsas2.conventions import (
 from refinement.engines.gsas2.conversation import Script
 from refinement.engines.gsas2.options import Gsas2Options
 from refinement.engines.gsas2.structure import to_gsas2_setting
-from refinement.engines.halo import place_halo
+from refinement.engines.halo import HaloPeak, place_halo
 from refinement.engines.points import select_points
 from refinement.engines.smooth import blank_column
 from refinement.plan import Phase, RefinementPlan
@@ -126,54 +126,126 @@ def prepare_job(
     coordinates_of : tuple of str
         Phases whose coordinates and U are refined at the end.
     """
-    keep = select_points(pattern, plan)
-    everything = pattern[TWO_THETA].to_numpy()
-    used = _grid(everything, keep)
-    angles = everything[used]
-    transmission = _transmission(plan, angles)
-    intensity = pattern[INTENSITY].to_numpy()[used].astype(float) / transmission
-    std = intensity_std(pattern)[used] / transmission
-    inside = keep[used]
-    _write_columns(folder / "pattern.xye", angles, intensity, std)
+    points = _take_points(pattern, plan)
+    _write_columns(folder / "pattern.xye", points.angles, points.intensity, points.std)
     _write_instrument(plan, options, folder / "instrument.instprm")
     structures = tuple(
-        replace(to_gsas2_setting(found), name=f"{phase.name}")
+        replace(to_gsas2_setting(found), name=phase.name)
         for phase, found in _structures(plan, native, start)
     )
-    rows = []
-    for number, (phase, structure) in enumerate(
-        zip(plan.phases, structures, strict=True)
-    ):
-        path = folder / f"phase{number}.cif"
-        write_cif(structure, path)
-        rows.append({"name": phase.name, "cif": str(path), "texture": _texture(phase)})
-    blank = plan.blank
-    if blank is not None:
-        column = blank_column(blank, angles) / transmission
-        height = float(np.max(intensity))
-        _write_columns(folder / "blank.xye", angles, height * column, std)
     halo = place_halo(native) if plan.halo and native.status.has_values else ()
-    peaks = [
-        (peak.center, _CENTIDEGREE * peak.area, 1e4 * peak.variance) for peak in halo
-    ]
-    peaks += [
-        (center, 1.0, 1e4 * HUMP_FWHM**2 / _GAUSSIAN_VARIANCE) for center in plan.humps
-    ]
-    low = float(np.percentile(intensity[inside], _LOW_PERCENTILE))
     request = {
+        **_files(folder, plan, points),
+        "phases": _write_phases(plan, structures, folder),
+        "geometry": "Bragg-Brentano",
+        "radius_mm": options.goniometer_radius_mm,
+        "limits": [
+            points.angles[0] - _LIMIT_MARGIN,
+            points.angles[-1] + _LIMIT_MARGIN,
+        ],
+        "excluded": _excluded(plan, points.angles),
+        "background": _start_background(plan, points),
+        "peaks": _start_peaks(plan, halo),
+    }
+    values = _start(plan, options, structures, native, request)
+    script = Script(
+        request=request,
+        values=values,
+        warm=None if start is None else _warm_values(values, plan, options, start),
+        reached_r_wp=_number(native.parameters, "r_wp") * 100.0,
+        least_w=_to_variance(plan.instrument.w),
+        structures=structures,
+        coordinates_of=coordinates_of,
+    )
+    inside = points.inside
+    transmission = points.transmission[inside]
+    return Job(
+        script=script,
+        angles=points.angles[inside],
+        intensity=points.intensity[inside] * transmission,
+        std=points.std[inside] * transmission,
+        transmission=transmission,
+        known=_known(plan, points.angles[inside]),
+        n_halo=len(halo),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Points:
+    """Points from the first to the last in use, excluded ones between included."""
+
+    angles: Floats
+    intensity: Floats
+    """Over the film's transmission, as ``std``."""
+    std: Floats
+    transmission: Floats
+    inside: NDArray[np.bool_]
+    """Which of them the plan uses."""
+
+
+def _take_points(pattern: xr.Dataset, plan: RefinementPlan) -> _Points:
+    keep = select_points(pattern, plan)
+    used = _grid(keep)
+    angles = pattern[TWO_THETA].to_numpy()[used]
+    transmission = _transmission(plan, angles)
+    return _Points(
+        angles=angles,
+        intensity=pattern[INTENSITY].to_numpy()[used].astype(float) / transmission,
+        std=intensity_std(pattern)[used] / transmission,
+        transmission=transmission,
+        inside=keep[used],
+    )
+
+
+def _files(folder: Path, plan: RefinementPlan, points: _Points) -> dict[str, Any]:
+    """Return where the job's files lie, the blank's written."""
+    blank = None
+    if plan.blank is not None:
+        column = blank_column(plan.blank, points.angles) / points.transmission
+        column *= float(np.max(points.intensity))
+        blank = str(folder / "blank.xye")
+        _write_columns(folder / "blank.xye", points.angles, column, points.std)
+    return {
         "folder": str(folder),
         "name": folder.name,
         "pattern": str(folder / "pattern.xye"),
         "instrument": str(folder / "instrument.instprm"),
-        "blank": None if blank is None else str(folder / "blank.xye"),
-        "phases": rows,
-        "geometry": "Bragg-Brentano",
-        "radius_mm": options.goniometer_radius_mm,
-        "limits": [angles[0] - _LIMIT_MARGIN, angles[-1] + _LIMIT_MARGIN],
-        "excluded": [list(pair) for pair in _excluded(plan, angles)],
-        "background": [0.5 * low, *[0.0] * (plan.background_terms - 1)],
-        "peaks": [list(peak) for peak in peaks],
+        "blank": blank,
     }
+
+
+def _write_phases(
+    plan: RefinementPlan, structures: Sequence[CrystalStructure], folder: Path
+) -> list[dict[str, Any]]:
+    rows = []
+    pairs = zip(plan.phases, structures, strict=True)
+    for number, (phase, structure) in enumerate(pairs):
+        path = folder / f"phase{number}.cif"
+        write_cif(structure, path)
+        rows.append({"name": phase.name, "cif": str(path), "texture": _texture(phase)})
+    return rows
+
+
+def _start_background(plan: RefinementPlan, points: _Points) -> list[float]:
+    low = float(np.percentile(points.intensity[points.inside], _LOW_PERCENTILE))
+    return [0.5 * low, *[0.0] * (plan.background_terms - 1)]
+
+
+def _start_peaks(plan: RefinementPlan, halo: Sequence[HaloPeak]) -> list[list[float]]:
+    """Return centre, area and variance of the halo's peaks, then of the humps."""
+    peaks = [[p.center, _CENTIDEGREE * p.area, 1e4 * p.variance] for p in halo]
+    hump = _to_variance(HUMP_FWHM**2)
+    return [*peaks, *([center, 1.0, hump] for center in plan.humps)]
+
+
+def _start(
+    plan: RefinementPlan,
+    options: Gsas2Options,
+    structures: Sequence[CrystalStructure],
+    native: RefinementResult,
+    request: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the values at which a cold start begins."""
     values = {
         "phases": {
             phase.name: _start_values(phase, structure, native)
@@ -183,41 +255,29 @@ def prepare_job(
         "peaks": request["peaks"],
         "shift": 0.0,
         "zero": plan.instrument.zero,
-        "w": 1e4 * plan.instrument.w / _GAUSSIAN_VARIANCE,
+        "w": _to_variance(plan.instrument.w),
     }
     if options.instrument_file is not None:
         del values["zero"], values["w"]
-    script = Script(
-        request=request,
-        values=values,
-        warm=None if start is None else _warm_values(values, plan, options, start),
-        reached_r_wp=_number(native.parameters, "r_wp") * 100.0,
-        least_w=1e4 * plan.instrument.w / _GAUSSIAN_VARIANCE,
-        structures=structures,
-        coordinates_of=coordinates_of,
-    )
-    return Job(
-        script=script,
-        angles=angles[inside],
-        intensity=(intensity * transmission)[inside],
-        std=(std * transmission)[inside],
-        transmission=transmission[inside],
-        known=_known(plan, angles[inside]),
-        n_halo=len(halo),
-    )
+    return values
 
 
-def _grid(angles: Floats, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _to_variance(squared_fwhm: float) -> float:
+    """Return a variance in centidegree squared of a squared FWHM in degree squared."""
+    return float(1e4 * squared_fwhm / _GAUSSIAN_VARIANCE)
+
+
+def _grid(keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the points from first to last in use, excluded ones between included."""
     places = np.nonzero(keep)[0]
-    used = np.zeros(angles.size, dtype=bool)
+    used = np.zeros(keep.size, dtype=bool)
     used[places[0] : places[-1] + 1] = True
     return used
 
 
-def _excluded(plan: RefinementPlan, angles: Floats) -> list[tuple[float, float]]:
+def _excluded(plan: RefinementPlan, angles: Floats) -> list[list[float]]:
     return [
-        (low, high)
+        [low, high]
         for low, high in plan.exclude
         if high >= angles[0] and low <= angles[-1]
     ]
