@@ -315,6 +315,8 @@ def test_a_film_is_put_back_on_the_curves(plan: RefinementPlan) -> None:
     case = Case(film=0.5)
     curves = case.summarize(plan).curves
     assert float(curves["background"][0]) == pytest.approx(100.0)
+    height = float(curves["component"].sel(phase="corundum").max())
+    assert height == pytest.approx(0.5 * HEIGHT * SCALES[0])
     parts = curves["background"] + curves["halo"] + curves["component"].sum("phase")
     assert parts.to_numpy() == pytest.approx(curves["calculated"].to_numpy())
     assert curves["observed"].to_numpy().tolist() == case.job.intensity.tolist()
