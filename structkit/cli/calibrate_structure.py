@@ -77,8 +77,9 @@ def format_calibration(found: StructureCalibration) -> str:
         f"{found.sample}: Rwp {before:.2f} % -> {after:.2f} %",
         format_table(header, [_row(found, name, keys) for name in fits.structures]),
     ]
-    if fits.result.status is not FitStatus.CONVERGED:
-        lines.append(f"The fit is {fits.result.status.value}: {fits.result.reason}")
+    for when, fit in (("before", fits.before), ("with free atoms", fits.result)):
+        if fit.status is not FitStatus.CONVERGED:
+            lines.append(f"The fit {when} is {fit.status.value}: {fit.reason}")
     for name, why in fits.refused.items():
         if why:
             lines.append(f"{name}, refused: {why}")

@@ -233,8 +233,9 @@ def _provenance(
         "background too: fit for a series on the same instrument, not for publication "
         "as a structure.",
     )
-    if result.status is not FitStatus.CONVERGED:
-        remarks += (f"That fit is {result.status.value}: {result.reason}.",)
+    for when, found in (("before", before), ("with free atoms", result)):
+        if found.status is not FitStatus.CONVERGED:
+            remarks += (f"The fit {when} is {found.status.value}: {found.reason}.",)
     return source, remarks
 
 

@@ -143,7 +143,9 @@ def test_moves_cells_refusals_and_the_lines_to_use(tmp_path: Path) -> None:
 def test_fit_that_did_not_converge_is_told(tmp_path: Path) -> None:
     fit = make_fit(0.1, status=FitStatus.NOT_CONVERGED, reason="it still moves")
     text = format_calibration(make_calibration(tmp_path, result=fit))
-    assert "The fit is not converged: it still moves" in text
+    assert "The fit with free atoms is not converged: it still moves" in text
+    text = format_calibration(make_calibration(tmp_path, before=fit))
+    assert "The fit before is not converged: it still moves" in text
 
 
 @pytest.mark.parametrize(
