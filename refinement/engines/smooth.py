@@ -79,7 +79,9 @@ def _largest_background(
     if known.shape[0] == 0 and terms <= 1:
         return np.full_like(smooth, max(float(smooth.min()), 0.0) if terms else 0.0)
     if known.shape[0] == 0 and terms == 2:
-        return _line_below(smooth, angles)
+        line = _line_below(smooth, angles)
+        if line[0] >= 0.0 and line[-1] >= 0.0:
+            return line
     unit = 2.0 * (angles - angles[0]) / (angles[-1] - angles[0]) - 1.0
     polynomial = np.polynomial.chebyshev.chebvander(unit, max(terms, 1) - 1).T[:terms]
     own = np.vstack([polynomial, known])

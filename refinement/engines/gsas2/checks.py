@@ -29,6 +29,7 @@ _PATTERNS = (
     (re.compile(r"^():\d+:BF mult"), "blank"),
     (re.compile(r"^():\d+:(?:Back|Debye)"), "background"),
 )
+_BAD_CELL = re.compile(r"metric tensor for phase #\d+\s*\((.+?)\)")
 _PEAK_AREA = re.compile(r"^:\d+:BkPkint;(\d+)$")
 _DROPPED = re.compile(r"dropped:\s*(.*)", re.DOTALL)
 _SINGULAR = re.compile(r"likely from:\s*(.*)", re.DOTALL)
@@ -118,7 +119,10 @@ def judge_stage(
     """
     fatal = _fatal(report, best_r_wp)
     if fatal:
-        return Verdict(problems=(fatal,))
+        bad = _BAD_CELL.search(fatal)
+        named = bad is not None and bad.group(1) in phases
+        owners_named = {("cell", bad.group(1))} if bad is not None and named else set()
+        return Verdict(problems=(fatal,), owners=frozenset(owners_named))
     problems: list[str] = []
     owners: set[Owner] = set()
     bounds: dict[Owner, float] = {}

@@ -7,6 +7,7 @@ more bounds are met; then the stage is given up and the result says so.
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import time
@@ -121,6 +122,7 @@ class Conversation:
         self._open()
         if self._script.warm is None or not self._run_warm():
             self._run_cold()
+        self._retry_peaks()
         self._retry_absent()
         self._give_back_weak()
         stable = self._settle()
@@ -158,8 +160,6 @@ class Conversation:
         stages = stages_of(self._plan, self._options.recipe)
         for number, stage in enumerate(stages):
             last = number == len(stages) - 1
-            if last:
-                self._release_peaks()
             cycles = self._options.cycles if last else self._options.early_cycles
             self._run_stage(stage, cycles)
             if self._report is None:
@@ -178,7 +178,6 @@ class Conversation:
             if self._report is not None or stage is stages[0]:
                 self._run_stage(stage, self._options.early_cycles)
         if self._report is not None:
-            self._release_peaks()
             self._run_stage(stages[-1], self._options.cycles)
         worst = self._options.warm_factor * self._script.reached_r_wp
         reason = "; ".join(self._refused)
@@ -223,14 +222,6 @@ class Conversation:
             return
         if blamed:
             self._note_held(stage.name, blamed, problems)
-
-    def _release_peaks(self) -> None:
-        """Free background peaks again that were held at zero while cells were off."""
-        areas = self._at_bound.pop("areas", {})
-        if areas:
-            self._held -= {("peaks", number) for number in areas}
-            start = {n: self._script.request["peaks"][int(n)][1] for n in areas}
-            self._ask("values", _OPEN_TIMEOUT, areas=start)
 
     def _hold(self, held: set[Owner], verdict: Verdict) -> None:
         """Hold parameters: where a bound was crossed there, else where they were."""
@@ -310,10 +301,7 @@ class Conversation:
     def _note_held(
         self, stage: str, held: set[Owner], problems: tuple[str, ...]
     ) -> None:
-        what = ", ".join(
-            f"{group} of {phase}" if phase and group != "peaks" else f"{group} {phase}"
-            for group, phase in sorted(held)
-        )
+        what = ", ".join(_name_owner(owner) for owner in sorted(held))
         self._notes.append(f"stage {stage}: held {what} ({'; '.join(problems[:2])})")
 
     def _flags(self, stage: Stage) -> dict[str, Any]:
@@ -337,19 +325,37 @@ class Conversation:
             return
         states = self._report["state"]["phases"]
         mass = sum(states[n]["scale"] * states[n]["mass"] for n in self._names)
-        refused = list(self._refused)
-        self._held -= {("scale", name) for name in absent}
-        for name in absent:
-            scale = _TRIAL_FRACTION * mass / states[name]["mass"]
-            self._at_bound["phases"].setdefault(name, {}).pop("scale", None)
-            values = {"phases": {name: {"scale": scale}}}
-            self._ask("values", _OPEN_TIMEOUT, **values)
-        self._run_stage(
-            stages_of(self._plan, self._options.recipe)[-1], self._options.cycles
-        )
+        values = {
+            name: {"scale": _TRIAL_FRACTION * mass / states[name]["mass"]}
+            for name in absent
+        }
+        self._release({("scale", name) for name in absent}, phases=values)
+
+    def _retry_peaks(self) -> None:
+        """Free background peaks again that were held at zero while cells were off."""
+        numbers = list(self._at_bound.get("areas", ()))
+        if numbers:
+            peaks = self._script.request["peaks"]
+            start = {number: peaks[int(number)][1] for number in numbers}
+            self._release({("peaks", number) for number in numbers}, areas=start)
+
+    def _release(self, owners: set[Owner], **values: Any) -> None:
+        """Try the last stage with something free again; refused, all is as it was."""
+        refused, held = list(self._refused), set(self._held)
+        at_bound = copy.deepcopy(self._at_bound)
+        self._held -= owners
+        for group, name in owners:
+            if group == "peaks":
+                self._at_bound["areas"].pop(name, None)
+            else:
+                self._at_bound["phases"].get(name, {}).pop(group, None)
+        self._ask("values", _OPEN_TIMEOUT, **values)
+        stages = stages_of(self._plan, self._options.recipe)
+        self._run_stage(stages[-1], self._options.cycles)
         if self._refused != refused:  # no stage of the plan: nothing is lost
-            self._refused = refused
-            self._held |= {("scale", name) for name in absent}
+            self._refused, self._held, self._at_bound = refused, held, at_bound
+            self._ask("revert", _OPEN_TIMEOUT)
+            self._restore_bounds()
 
     def _give_back_weak(self) -> None:
         """Put phases that turned out too weak back to their start, and refit.
@@ -413,6 +419,22 @@ class Conversation:
                 return True
         return False
 
+    def _try_atoms(self, atoms: Mapping[str, str]) -> str:
+        """Refine with free atoms, holding what else meets a bound; empty: accepted."""
+        problems = ""
+        for _ in range(1 + self._options.fallbacks):
+            verdict = self._try({**self._free, "atoms": atoms}, self._options.cycles)
+            if verdict is None:
+                return ""
+            problems = "; ".join(verdict.problems[:3])
+            others = {owner for owner in verdict.owners if owner[0] != "atoms"}
+            if not others or others != verdict.owners:
+                break
+            self._hold(others, verdict)
+            self._note_held("atoms", others, verdict.problems)
+            self._free = _without(self._free, others)
+        return problems
+
     def _refine_coordinates(self) -> bool:
         """Free coordinates, then U, phase by phase; what is refused stays as it was."""
         wanted = self._script.coordinates_of
@@ -424,14 +446,11 @@ class Conversation:
                 if flags == "XU" and name not in atoms:
                     continue
                 tried = {**atoms, name: flags}
-                verdict = self._try(
-                    {**self._free, "atoms": tried}, self._options.cycles
-                )
-                if verdict is None:
+                problems = self._try_atoms(tried)
+                if not problems:
                     atoms = tried
                     self._stages.append(f"atoms of {name}: {flags}")
                 else:
-                    problems = "; ".join(verdict.problems[:3])
                     self._notes.append(f"atoms of {name}, {flags}, refused: {problems}")
         return self._settle()
 
@@ -448,3 +467,11 @@ def _without(free: Mapping[str, Any], held: set[Owner]) -> dict[str, Any]:
         else:
             found[key] = None if (key, "") in held else value
     return found
+
+
+def _name_owner(owner: Owner) -> str:
+    """Return what an owner is in words."""
+    group, name = owner
+    if group == "peaks":
+        return f"background peak {name}" if name else "background peaks"
+    return f"{group} of {name}" if name else group

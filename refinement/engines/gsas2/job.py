@@ -254,6 +254,7 @@ def _start(
         "background": request["background"],
         "peaks": request["peaks"],
         "shift": 0.0,
+        "blank": 0.0,
         "zero": plan.instrument.zero,
         "w": _to_variance(plan.instrument.w),
     }

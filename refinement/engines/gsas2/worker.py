@@ -256,8 +256,10 @@ class Job:
             hap["Size"][0], hap["Size"][1][0] = "isotropic", values["size"]
         if "strain" in values:
             hap["Mustrain"][0], hap["Mustrain"][1][0] = "isotropic", values["strain"]
-        if "march" in values:
+        if "march" in values:  # a start: harmonics begin at none as well
             hap["Pref.Ori."][1] = values["march"]
+            for key in hap["Pref.Ori."][5]:
+                hap["Pref.Ori."][5][key] = 0.0
         for key, value in values.get("harmonics", {}).items():
             hap["Pref.Ori."][5][key] = value
         if "cell" in values:

@@ -359,7 +359,7 @@ def test_a_background_peak_below_zero_is_held_there_and_released_at_the_end() ->
     assert sent[0] == zero["areas"]
     assert sent[-1] == start["areas"]
     assert outcome.stages[-1] == "texture"
-    assert "held peaks 1" in outcome.notes[0]
+    assert "held background peak 1" in outcome.notes[0]
 
 
 def refuse_when(group: str) -> Trick:
