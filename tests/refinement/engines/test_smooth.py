@@ -104,3 +104,14 @@ def test_a_blank_that_is_too_short_is_refused(first: float, last: float) -> None
     grid = np.arange(first, last, 0.2)
     with pytest.raises(PlanError, match=r"blank covers .* pattern needs 10-69\.95"):
         blank_column(make_pattern(grid, np.ones_like(grid)), ANGLES)
+
+
+def test_the_line_stays_a_line_where_the_curve_falls_to_zero() -> None:
+    """The largest line below a steep curve would go negative; cut off, it bends."""
+    smooth = 1000.0 * np.exp(-(ANGLES - 10.0) / 8.0)
+    background, halo = divide_smooth(smooth, NONE, ANGLES, terms=2)
+    bend = np.abs(np.diff(background, n=2)).max()
+    assert bend < 1e-6 * smooth.max()  # 60 points decide: it may touch between them
+    assert area(background) == pytest.approx(60.0 * smooth[-1], rel=0.3)
+    assert background.min() >= 0.0
+    assert halo.min() > -1e-9
