@@ -42,6 +42,7 @@ HEAVY = (
     "rich",
     "scipy",
     "xarray",
+    "xraydb",
 )
 """What ``import structkit`` must not drag in: together they take seconds."""
 
