@@ -358,3 +358,11 @@ def test_unreadable_file_is_a_row_with_its_reason(name: str, tmp_path: Path) -> 
     assert {status["first"], status["last"]} <= {"converged", "doubtful"}
     assert "broken.xy" in str(table["reason"].sel(sample="broken").item())
     assert np.isfinite(table["r_wp_percent"].sel(sample=["first", "last"])).all()
+
+
+def test_no_width_beyond_the_instruments_is_no_doubt() -> None:
+    """An instrument file that fits leaves nothing for the additional width."""
+    pattern, _ = simulated("plain")
+    plan = replace(plan_for("plain"), refine_resolution=True)
+    result = get_engine("native").refine(pattern, plan)
+    assert result.status is FitStatus.CONVERGED, result.reason

@@ -284,7 +284,9 @@ def _judge(fit: Fit, covariance: Covariance) -> tuple[FitStatus, str]:
         low = values[i] <= fit.restraints.low[i] + margin
         high = values[i] >= fit.restraints.high[i] - margin
         kind = model.layout.kinds[i]
-        harmless = (kind == "ln_size" and high) or (kind == "ln_strain" and low)
+        harmless = (kind == "ln_size" and high) or (
+            kind in ("ln_strain", "w_extra") and low  # no broadening beyond the rest
+        )
         if strong and (low or high) and not harmless:
             reasons.append(f"{model.layout.names[i]} stands at its bound")
     status = FitStatus.DOUBTFUL if reasons else FitStatus.CONVERGED
