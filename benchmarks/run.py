@@ -128,7 +128,7 @@ def measure_gsas2(case: Case, repeats: int, *, own: float) -> Iterator[Row]:
         engine.close()
     name = f"gsas2 {about.version}"
     yield _time_row(f"{name}, cold (all stages until stable)", cold)
-    yield _time_row(f"{name}, warm (first and last stage)", warm)
+    yield _time_row(f"{name}, warm (scales, positions, last stage)", warm)
     yield Row(what="native warm against gsas2 cold", value=cold.median / own, unit="x")
     yield Row(what="native warm against gsas2 warm", value=warm.median / own, unit="x")
     yield _gap_row("gsas2, warm and cold", weights_of(chained), weights_of(alone))

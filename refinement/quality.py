@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -85,3 +86,28 @@ def unexplained_share(
     if signal <= 0.0:
         return 0.0
     return float(np.sqrt(max(float(rest @ rest) - noise, 0.0) / signal))
+
+
+def explain_rest(curves: xr.Dataset, *, n_parameters: int) -> str:
+    """Return what a result's curves leave unexplained, in words; empty: little.
+
+    Parameters
+    ----------
+    curves : xarray.Dataset
+        ``observed``, ``observed_std``, ``calculated``, ``background``, ``halo``.
+    n_parameters : int
+        Number of varied parameters.
+    """
+    share = unexplained_share(
+        curves["observed"].to_numpy(),
+        curves["calculated"].to_numpy(),
+        (curves["background"] + curves["halo"]).to_numpy(),
+        curves["observed_std"].to_numpy(),
+        n_parameters=n_parameters,
+    )
+    if share <= UNEXPLAINED:
+        return ""
+    return (
+        f"the model leaves {share:.0%} of the Bragg scattering unexplained: "
+        "a phase is missing, or a cell is wrong"
+    )

@@ -13,6 +13,8 @@ from structkit.xrd.absorption import brindley_factor
 from structkit.xrd.scattering import linear_absorption
 
 Floats = NDArray[np.float64]
+ONE_SIDED_95 = 1.645
+"""Standard uncertainties up to a one-sided 95 % limit."""
 
 
 def fractions(scales: Floats, covariance: Floats) -> tuple[Floats, Floats]:

@@ -154,7 +154,7 @@ class Conversation:
 
     def _run_cold(self) -> None:
         self._report, self._held, self._stages = None, set(), []
-        self._at_bound = {"phases": {}}
+        self._at_bound, self._free = {"phases": {}}, {}
         self._ask("values", _OPEN_TIMEOUT, **self._script.values)
         self._ask("keep", _OPEN_TIMEOUT)
         stages = stages_of(self._plan, self._options.recipe)
@@ -187,7 +187,6 @@ class Conversation:
             return True
         self._notes.append(f"warm start refused: {reason}")
         self._refused.clear()
-        self._ask("values", _OPEN_TIMEOUT, **self._script.values)
         return False
 
     def _run_stage(self, stage: Stage, cycles: int) -> None:

@@ -43,8 +43,6 @@ CLEAR = 5.0
 """Scale over esd from which a neighbour's cell is trusted."""
 HARMONICS_ORDER = 4
 """Order of texture harmonics, as in the native engine."""
-HUMP_FWHM = 6.0
-"""FWHM of a film or holder hump, degree, as in the native engine."""
 _CENTIDEGREE = 100.0
 _LIMIT_MARGIN = 1e-4
 _LOW_PERCENTILE = 5.0
@@ -145,7 +143,7 @@ def prepare_job(
         ],
         "excluded": _excluded(plan, points.angles),
         "background": _start_background(plan, points),
-        "peaks": _start_peaks(plan, halo),
+        "peaks": _start_peaks(plan, halo, options.native.hump_fwhm),
     }
     values = _start(plan, options, structures, native, request)
     script = Script(
@@ -165,7 +163,7 @@ def prepare_job(
         intensity=points.intensity[inside] * transmission,
         std=points.std[inside] * transmission,
         transmission=transmission,
-        known=_known(plan, points.angles[inside]),
+        known=_known(plan, points.angles[inside], options.native.hump_fwhm),
         n_halo=len(halo),
     )
 
@@ -231,10 +229,12 @@ def _start_background(plan: RefinementPlan, points: _Points) -> list[float]:
     return [0.5 * low, *[0.0] * (plan.background_terms - 1)]
 
 
-def _start_peaks(plan: RefinementPlan, halo: Sequence[HaloPeak]) -> list[list[float]]:
+def _start_peaks(
+    plan: RefinementPlan, halo: Sequence[HaloPeak], hump_fwhm: float
+) -> list[list[float]]:
     """Return centre, area and variance of the halo's peaks, then of the humps."""
     peaks = [[p.center, _CENTIDEGREE * p.area, 1e4 * p.variance] for p in halo]
-    hump = _to_variance(HUMP_FWHM**2)
+    hump = _to_variance(hump_fwhm**2)
     return [*peaks, *([center, 1.0, hump] for center in plan.humps)]
 
 
@@ -290,11 +290,11 @@ def _transmission(plan: RefinementPlan, angles: Floats) -> Floats:
     return film_transmission(angles, Film(thickness=plan.film_thickness_um))
 
 
-def _known(plan: RefinementPlan, angles: Floats) -> Floats:
+def _known(plan: RefinementPlan, angles: Floats, hump_fwhm: float) -> Floats:
     """Return humps and blank at the points, shape (n_known, n_points)."""
     from refinement.engines.smooth import gaussian_bump
 
-    rows = [gaussian_bump(angles, center, HUMP_FWHM) for center in plan.humps]
+    rows = [gaussian_bump(angles, center, hump_fwhm) for center in plan.humps]
     if plan.blank is not None:
         rows.append(blank_column(plan.blank, angles))
     return np.array(rows).reshape(-1, angles.size)

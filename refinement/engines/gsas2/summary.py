@@ -20,18 +20,18 @@ from refinement.engines.gsas2.options import Gsas2Options
 from refinement.engines.points import noise_remark
 from refinement.engines.smooth import divide_smooth, gaussian_bump
 from refinement.engines.weights import (
+    ONE_SIDED_95,
     corrected_scales,
     fractions,
     linear_covariance,
 )
 from refinement.plan import RefinementPlan
-from refinement.quality import UNEXPLAINED, assess, unexplained_share
+from refinement.quality import assess, explain_rest
 from refinement.result import CELL_KEYS, RefinementResult, phase_variable, scalar
 from structkit.errors import FitError
 from structkit.schema import INTENSITY, PHASE, TWO_THETA, FitStatus
 
 Floats = NDArray[np.float64]
-ONE_SIDED_95 = 1.645
 CURRIE = 3.29
 _GAUSSIAN_VARIANCE = 8.0 * np.log(2.0)
 _SAME_ANGLE = 1e-3
@@ -310,18 +310,8 @@ def _judge(
                 f"Rwp {100 * own:.1f} % where the native engine reaches "
                 f"{100 * other:.1f} %: probably a false minimum"
             )
-    unexplained = unexplained_share(
-        curves["observed"].to_numpy(),
-        curves["calculated"].to_numpy(),
-        (curves["background"] + curves["halo"]).to_numpy(),
-        curves["observed_std"].to_numpy(),
-        n_parameters=parameters.sizes["parameter"],
-    )
-    if unexplained > UNEXPLAINED:
-        reasons.append(
-            f"the model leaves {unexplained:.0%} of the Bragg scattering unexplained: "
-            "a phase is missing, or a cell is wrong"
-        )
+    rest = explain_rest(curves, n_parameters=parameters.sizes["parameter"])
+    reasons += [rest] if rest else []
     ratio = parameters["scale"] / parameters["scale_std"]
     if not bool((ratio > _SIGNIFICANT).any()):
         reasons.append(

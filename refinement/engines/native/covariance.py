@@ -11,7 +11,6 @@ from refinement.engines.native.fit import Fit
 from refinement.engines.native.problem import Linearized, reduced_normal
 
 Floats = NDArray[np.float64]
-ONE_SIDED_95 = 1.645
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

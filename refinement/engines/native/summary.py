@@ -17,14 +17,13 @@ from refinement.engines.native.background import (
     split_smooth,
 )
 from refinement.engines.native.covariance import (
-    ONE_SIDED_95,
     Covariance,
     estimate_covariance,
 )
 from refinement.engines.native.fit import Fit
 from refinement.engines.native.options import NativeOptions
 from refinement.engines.native.systematics import Systematics, estimate_systematics
-from refinement.engines.weights import corrected_scales, fractions
+from refinement.engines.weights import ONE_SIDED_95, corrected_scales, fractions
 from refinement.quality import assess
 from refinement.result import CELL_KEYS, RefinementResult, phase_variable, scalar
 from structkit.schema import PHASE, TWO_THETA, FitStatus

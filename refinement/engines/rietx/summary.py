@@ -25,13 +25,12 @@ from refinement.engines.rietx.translate import (
     strain_width,
 )
 from refinement.engines.smooth import divide_smooth
-from refinement.engines.weights import corrected_scales, fractions
-from refinement.quality import UNEXPLAINED, Quality, assess, unexplained_share
+from refinement.engines.weights import ONE_SIDED_95, corrected_scales, fractions
+from refinement.quality import Quality, assess, explain_rest
 from refinement.result import CELL_KEYS, RefinementResult, phase_variable, scalar
 from structkit.schema import PHASE, TWO_THETA, FitStatus
 
 Floats = NDArray[np.float64]
-ONE_SIDED_95 = 1.645
 _MOST_NOTES = 8
 _NOTE_LENGTH = 200
 
@@ -341,18 +340,8 @@ def _judge(
         for row in fit.outcome.parameters
         if row.at_bound and row.vary and not _is_harmless(row.path, row.value, fit)
     ]
-    unexplained = unexplained_share(
-        curves["observed"].to_numpy(),
-        curves["calculated"].to_numpy(),
-        (curves["background"] + curves["halo"]).to_numpy(),
-        curves["observed_std"].to_numpy(),
-        n_parameters=n_parameters,
-    )
-    if unexplained > UNEXPLAINED:
-        reasons.append(
-            f"the model leaves {unexplained:.0%} of the Bragg scattering unexplained: "
-            "a phase is missing, or a cell is wrong"
-        )
+    rest = explain_rest(curves, n_parameters=n_parameters)
+    reasons += [rest] if rest else []
     status = FitStatus.DOUBTFUL if reasons else FitStatus.CONVERGED
     if fit.prepared.noise_remark:
         reasons.append(

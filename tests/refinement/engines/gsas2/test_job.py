@@ -16,10 +16,11 @@ from refinement.engines.gsas2.conventions import (
     size_to_um,
     strain_to_gsas2,
 )
-from refinement.engines.gsas2.job import HUMP_FWHM, Job, check_plan, prepare_job
+from refinement.engines.gsas2.job import Job, check_plan, prepare_job
 from refinement.engines.gsas2.options import Gsas2Options
 from refinement.engines.halo import place_halo
 from refinement.engines.native.engine import NativeEngine
+from refinement.engines.native.options import NativeOptions
 from refinement.plan import Phase, RefinementPlan, Stage
 from refinement.result import RefinementResult
 from structkit.errors import PlanError
@@ -230,7 +231,7 @@ def test_the_halo_becomes_background_peaks_in_gsas2s_units(
         assert area == pytest.approx(100.0 * peak.area)
         assert variance == pytest.approx(1e4 * peak.fwhm**2 / VARIANCE)
     assert hump[0] == 24.0
-    assert hump[2] == pytest.approx(1e4 * HUMP_FWHM**2 / VARIANCE)
+    assert hump[2] == pytest.approx(1e4 * NativeOptions().hump_fwhm ** 2 / VARIANCE)
     assert job.script.values["peaks"] == job.script.request["peaks"]
 
 
