@@ -14,6 +14,8 @@ import xarray as xr
 
 from refinement.calibrate import Standard, calibrate_instrument
 from refinement.crystallinity import first_level, phases_table, samples_table
+from refinement.crystallinity.facts import Monitor
+from refinement.crystallinity.kinetics import Mill
 from refinement.engines import Engine, get_engine
 from refinement.plan import InternalStandard, Phase, RefinementPlan
 from refinement.result import RefinementResult
@@ -29,6 +31,13 @@ from structkit.io.manifest import (
     read_series,
 )
 from structkit.io.read import read_pattern
+from structkit.pipeline_crystallinity import (
+    build_facts,
+    mill_of,
+    refine_monitor,
+    spike_of,
+    store_contents,
+)
 from structkit.schema import MILLING_TIME, SAMPLE, label
 from structkit.store import write_table, write_tree
 from structkit.structures.cif import read_cif
@@ -83,17 +92,20 @@ def run_refinement(
     engine_name = engine or xrd.engine
     equipped = equip_engine(get_engine(engine_name), xrd.instrument)
     work = prepare_series(series, xrd)
+    monitor = refine_monitor(xrd, work.plan, equipped)
+    refined: dict[str, RefinementResult] = {}
     with show_progress(2 * len(work.patterns)) as advance:
-        refined = refine_series(
-            work.patterns,
-            work.plan,
-            engine=equipped,
-            store=output / "patterns",
-            resume=resume,
-            jobs=jobs,
-            progress=advance,
-        )
-    return _store(work, work.complete(refined, engine_name), output)
+        for plan, names in work.plans(xrd):
+            refined |= refine_series(
+                {name: work.patterns[name] for name in names},
+                plan,
+                engine=equipped,
+                store=output / "patterns",
+                resume=resume,
+                jobs=jobs,
+                progress=advance,
+            )
+    return _store(work, work.complete(refined, engine_name), output, monitor=monitor)
 
 
 def equip_engine(engine: Engine, table: InstrumentTable | None) -> Engine:
@@ -113,6 +125,8 @@ class SeriesWork:
 
     series: SeriesFile
     """The series file."""
+    xrd: XrdTable
+    """Its table of powder diffraction."""
     plan: RefinementPlan
     """What is refined in every pattern."""
     patterns: Mapping[str, xr.Dataset]
@@ -121,6 +135,47 @@ class SeriesWork:
     """All samples with a pattern, also those that could not be read."""
     failures: Mapping[str, StructkitError]
     """Why not, for those."""
+
+    def plans(self, table: XrdTable) -> list[tuple[RefinementPlan, list[str]]]:
+        """Return the plan of each group of samples that hold the same standard.
+
+        A standard of single samples is a phase of theirs alone: elsewhere its column
+        would only take intensity from what is there.
+        """
+        own = {sample.id: sample for sample in self.series.samples}
+        spikes = {name: spike_of(own[name], table) for name in self.patterns}
+        private = {
+            sample.spike.phase
+            for sample in self.series.samples
+            if sample.spike is not None and not self._is_weighed(sample.spike.phase)
+        }
+        groups: dict[InternalStandard | None, list[str]] = {}
+        for name, spike in spikes.items():
+            groups.setdefault(spike, []).append(name)
+        found = []
+        for spike, names in groups.items():
+            foreign = private - ({spike.phase} if spike is not None else set())
+            kept = tuple(p for p in self.plan.phases if p.name not in foreign)
+            plan = self.plan
+            if kept != plan.phases or spike != plan.internal_standard:
+                plan = replace(plan, phases=kept, internal_standard=spike)
+            found.append((plan, names))
+        return found
+
+    @property
+    def mill(self) -> Mill | None:
+        """Return the mill, where the series file describes it."""
+        return mill_of(self.series.mill)
+
+    def _is_weighed(self, phase: str) -> bool:
+        """Return whether a phase is part of any sample's own mixture."""
+        mixtures = [self.series.mixture_of(sample) for sample in self.series.samples]
+        formulas = {p.name: p.structure.formula for p in self.plan.phases}
+        return any(
+            name in (phase, formulas.get(phase))
+            for mixture in mixtures
+            for name in mixture or {}
+        )
 
     def complete(
         self, refined: Mapping[str, RefinementResult], engine: str
@@ -170,6 +225,7 @@ def prepare_series(series: SeriesFile, table: XrdTable) -> SeriesWork:
     _check_wavelengths(patterns, plan)
     return SeriesWork(
         series=series,
+        xrd=table,
         plan=plan,
         patterns=patterns,
         samples=tuple(_order(series, tree, failures, with_failures=True)),
@@ -341,7 +397,11 @@ def show_progress(total: int) -> Iterator[Callable[[str, str], None]]:
 
 
 def _store(
-    work: SeriesWork, results: Mapping[str, RefinementResult], output: Path
+    work: SeriesWork,
+    results: Mapping[str, RefinementResult],
+    output: Path,
+    *,
+    monitor: tuple[Monitor, RefinementResult] | None = None,
 ) -> xr.Dataset:
     refuse_all_failed(list(results.values()))
     samples = {sample.id: sample for sample in work.series.samples}
@@ -350,10 +410,15 @@ def _store(
         results,
         milling_time={n: np.nan if t is None else t for n, t in times.items()},
         roles={name: samples[name].role for name in results},
-        internal_standard=work.plan.internal_standard,
+        internal_standards={
+            name: spike_of(samples[name], work.xrd) for name in results
+        },
     )
     engine = next(iter(results.values())).engine
     table = stamp(table, work).assign_attrs(engine=engine)
+    known = None if monitor is None else monitor[0]
+    facts = build_facts(work.series, work.xrd, work.plan, monitor=known)
+    table = store_contents(table, results, facts, output, mill=work.mill)
     _write(table, results, work.patterns, output)
     return table
 

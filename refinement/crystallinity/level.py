@@ -38,7 +38,7 @@ def first_level(
     *,
     milling_time: Mapping[str, float],
     roles: Mapping[str, str | None],
-    internal_standard: InternalStandard | None,
+    internal_standards: Mapping[str, InternalStandard | None],
 ) -> xr.Dataset:
     """Return fractions, scales, sizes, cells and crystallinity of a series.
 
@@ -50,8 +50,8 @@ def first_level(
         Milling time of each sample, **h**; absent or NaN where unknown.
     roles : mapping of str to str or None
         Role of each sample: it chooses the reference of ``relative_scale``.
-    internal_standard : InternalStandard or None
-        What was weighed into every sample.
+    internal_standards : mapping of str to InternalStandard or None
+        What was weighed into each sample; absent: nothing.
 
     Returns
     -------
@@ -78,7 +78,9 @@ def first_level(
         raise SchemaError("results: a series needs at least one refined pattern")
     phases = _phases_of(results)
     rows = [
-        _row(result, phases, internal_standard).expand_dims({SAMPLE: [sample]})
+        _row(result, phases, internal_standards.get(sample)).expand_dims(
+            {SAMPLE: [sample]}
+        )
         for sample, result in results.items()
     ]
     joined = xr.concat(rows, dim=SAMPLE, combine_attrs="drop_conflicts")

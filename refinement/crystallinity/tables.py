@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from refinement.crystallinity.flags import Flag
 from refinement.result import CELL_KEYS
 from structkit.schema import MILLING_TIME, PHASE, SAMPLE
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame  # type: ignore[import-untyped]
 
 _TIME = "milling_time_h"
+_KEYS = (SAMPLE, _TIME, "method")
 
 PHASE_COLUMNS = (
     SAMPLE,
@@ -45,8 +48,26 @@ SAMPLE_COLUMNS = (
     "crystalline_area_fraction_std",
     "amorphous_fraction",
     "amorphous_fraction_std",
+    "amorphous_fraction_low",
+    "amorphous_fraction_high",
+    "amorphous_method",
 )
 """Columns of ``samples.csv``."""
+
+
+AMORPHOUS_COLUMNS = (
+    SAMPLE,
+    _TIME,
+    "method",
+    "applicable",
+    "reason",
+    "primary",
+    "value",
+    "std",
+    "low",
+    "high",
+)
+"""Columns of ``amorphous.csv``."""
 
 
 def phases_table(dataset: xr.Dataset) -> DataFrame:
@@ -87,4 +108,49 @@ def _table(dataset: xr.Dataset, columns: tuple[str, ...], dims: list[str]) -> Da
     """Return the columns of a dataset, one row for each point of ``dims``."""
     names = [name for name in columns if name in dataset.data_vars]
     frame = dataset[names].to_dataframe(dim_order=dims).reset_index()
-    return frame.rename(columns={MILLING_TIME: _TIME})[list(columns)]
+    return frame.rename(columns={MILLING_TIME: _TIME}).reindex(columns=list(columns))
+
+
+def amorphous_table(contents: xr.Dataset) -> DataFrame:
+    """Return one row for each sample and method, samples outermost.
+
+    Parameters
+    ----------
+    contents : xarray.Dataset
+        From :func:`refinement.crystallinity.content.describe_contents`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns :data:`AMORPHOUS_COLUMNS`: amorphous weight fraction of the sample
+        without its standard, 95 % limits; ``applicable`` and ``primary`` 1 or 0. The
+        limits of the method that speaks are cut to what the atoms allow.
+    """
+    names = {f"method_{key}": key for key in AMORPHOUS_COLUMNS if key not in _KEYS}
+    table = contents[list(names)].rename(names).transpose(SAMPLE, "method")
+    speaks = table["primary"] > 0
+    for key in ("value", "std", "low", "high"):
+        final = "amorphous_fraction" + ("" if key == "value" else f"_{key}")
+        table[key] = table[key].where(~speaks, contents[final])
+    frame = table.to_dataframe(dim_order=[SAMPLE, "method"]).reset_index()
+    return frame.rename(columns={MILLING_TIME: _TIME})[list(AMORPHOUS_COLUMNS)]
+
+
+def series_table(summary: xr.Dataset) -> DataFrame:
+    """Return ``quantity, value, remark`` of a whole series.
+
+    Parameters
+    ----------
+    summary : xarray.Dataset
+        From :func:`refinement.crystallinity.summary.summarize_series`: over
+        ``quantity``, ``value`` and ``remark``.
+    """
+    return summary[["value", "remark"]].to_dataframe().reset_index()
+
+
+def flags_table(flags: Sequence[Flag]) -> DataFrame:
+    """Return ``code, sample, text``, one row for each flag."""
+    import pandas as pd
+
+    rows = [(flag.code, flag.sample, flag.text) for flag in flags]
+    return pd.DataFrame(rows, columns=["code", SAMPLE, "text"])

@@ -125,6 +125,7 @@ def refuse_odd_names(value: str) -> str:
 
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0.0)]
+NotNegative = Annotated[Number, Field(ge=0.0)]
 Text = Annotated[str, Field(min_length=1)]
 Hours = Annotated[Number, Field(ge=0.0), BeforeValidator(parse_hours)]
 Celsius = Annotated[

@@ -32,6 +32,7 @@ from structkit.io.fields import (
     Hours,
     MillerIndices,
     Moles,
+    NotNegative,
     Number,
     Positive,
     Range,
@@ -56,6 +57,19 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class CompositionTable(_Table):
+    """``[series.composition]``, ``composition`` of a sample: measured atom ratios."""
+
+    atoms: Annotated[dict[str, NotNegative], Field(min_length=2)]
+    """Relative number of atoms of each element, any unit."""
+    std: Annotated[dict[str, Positive], Field(min_length=2)]
+    """1 sigma of each, same unit."""
+    method: Text = "measured"
+    """How: EDS, ICP, ..."""
+    complete: bool = False
+    """Every element of the sample was measured: the ratios replace the weighing."""
+
+
 class SeriesTable(_Table):
     """``[series]``: what the samples have in common."""
 
@@ -65,6 +79,52 @@ class SeriesTable(_Table):
     """Column that orders the samples."""
     mixture: Moles | None = None
     """Moles weighed in, by chemical formula or phase name; a sample's own wins."""
+    composition: CompositionTable | None = None
+    """Measured atom ratios of the milled samples; a sample's own wins."""
+    amorphous: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    """Compounds of which the amorphous part may be made; absent: any."""
+
+
+class MillTable(_Table):
+    """``[mill]``: what turns milling time into a dose."""
+
+    ball_count: Annotated[int, Strict(), Field(gt=0)] | None = None
+    """Number of balls."""
+    ball_mass_g: Positive | None = None
+    """Mass of one ball, gram."""
+    powder_mass_g: Positive | None = None
+    """Mass of the powder, gram."""
+    frequency_hz: Positive | None = None
+    """Impacts of a ball per second."""
+    impact_energy_j: Positive | None = None
+    """Energy of an impact, joule."""
+    impact_velocity: Positive | None = None
+    """Speed of a ball at impact, m/s; in place of the energy."""
+
+
+class ExternalStandardTable(_Table):
+    """``[xrd.external_standard]``: how scales become absolute amounts."""
+
+    source: Literal["unmilled", "monitor", "spiked"] | None = None
+    """What gives the instrument's constant; absent: the best there is."""
+    sample: Text | None = None
+    """The spiked sample."""
+    pattern: DataFile | None = None
+    """Pattern of the monitor, a known powder measured as the samples were."""
+    phase: Text | None = None
+    """Its phase: one of the plan, or of the library."""
+    crystallinity: Annotated[Number, Field(gt=0.0, le=1.0)] = 1.0
+    """Crystalline share of the monitor."""
+    film: bool = False
+    """The monitor was measured under the samples' film."""
+    transfer_std: Annotated[Number, Field(ge=0.0, lt=1.0)] | None = None
+    """Relative 1 sigma of a pattern's scale against the reference's."""
+    particle_size_um: Annotated[
+        tuple[Annotated[Positive, Field(le=10.0)], ...],
+        Field(min_length=1, max_length=2),
+        BeforeValidator(as_list),
+    ] = (1.0, 5.0)
+    """Particle diameter of the reference, or the range of it, micrometre."""
 
 
 class InstrumentTable(_Table):
@@ -135,12 +195,16 @@ class XrdTable(_Table):
     """Particle diameter for the Brindley correction, micrometre."""
     film_thickness_um: Positive | None = None
     """Thickness of a Kapton film over the sample, micrometre."""
+    film_thickness_std_um: Positive | None = None
+    """1 sigma of it from sample to sample, micrometre."""
     blank: DataFile | None = None
     """Pattern of film or holder alone."""
     instrument: InstrumentTable | None = None
     """The diffractometer."""
     internal_standard: StandardTable | None = None
     """A standard weighed into every sample."""
+    external_standard: ExternalStandardTable | None = None
+    """How scales become absolute amounts."""
     phases: Annotated[tuple[PhaseTable, ...], Field(min_length=1)] = Field(
         alias="phase"
     )
@@ -171,6 +235,8 @@ class SampleTable(_Table):
     """Temperature it was measured at, degree Celsius."""
     mixture: Moles | None = None
     """Moles weighed in, by chemical formula or phase name."""
+    composition: CompositionTable | None = None
+    """Measured atom ratios."""
     role: Role | None = None
     """What the sample stands for in the series."""
     xrd: DataFile | None = None
@@ -213,6 +279,8 @@ class SeriesFile(_Table):
     """What the samples have in common."""
     xrd: XrdTable | None = None
     """How the powder patterns are refined; absent where there are none."""
+    mill: MillTable | None = None
+    """Balls, powder and frequency of the mill."""
     samples: Annotated[tuple[SampleTable, ...], Field(min_length=1)] = Field(
         alias="sample"
     )

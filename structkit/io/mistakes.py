@@ -135,7 +135,9 @@ def cross_check(data: Mapping[str, Any]) -> Iterator[Mistake]:
     yield from _check_repeats(xrd.get("phase"), ("xrd", "phase"), "name")
     yield from _check_instrument(xrd)
     yield from _check_standards(data, phases)
+    yield from _check_external(data)
     yield from _check_mixtures(data, phases)
+    yield from _check_compositions(data)
     yield from _check_samples(data)
 
 
@@ -231,6 +233,65 @@ def _check_standards(data: Mapping[str, Any], phases: list[str]) -> Iterator[Mis
             hint = f"did you mean {guess!r}?" if guess else "add it as [[xrd.phase]]"
             message = f"{name!r} is no phase of [xrd]; {hint}"
             yield Mistake(location=(*location, "phase"), message=message)
+
+
+def _check_external(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Ask for what the source of the instrument's constant needs."""
+    location = ("xrd", "external_standard")
+    table = _table(_table(data, "xrd"), "external_standard")
+    source = table.get("source")
+    for key, other in (("pattern", "phase"), ("phase", "pattern")):
+        if key in table and other not in table:
+            yield Mistake(location=(*location, other), message=f"{key} needs it")
+    if source == "monitor" and not {"pattern", "phase"} & set(table):
+        message = "the source monitor needs its pattern and its phase"
+        yield Mistake(location=(*location, "pattern"), message=message)
+    samples = _samples(data)
+    spiked = [s.get("id") for s in samples if isinstance(s.get("spike"), Mapping)]
+    if (
+        source == "spiked"
+        and not spiked
+        and "internal_standard" not in _table(data, "xrd")
+    ):
+        message = "no sample has a spike; give one its [sample] spike"
+        yield Mistake(location=(*location, "source"), message=message)
+    name = table.get("sample")
+    if isinstance(name, str) and spiked and name not in spiked:
+        guess = nearest(name, [s for s in spiked if isinstance(s, str)])
+        hint = f"did you mean {guess!r}?" if guess else "give that sample its spike"
+        message = f"{name!r} is no sample with a spike; {hint}"
+        yield Mistake(location=(*location, "sample"), message=message)
+    sizes = table.get("particle_size_um")
+    if isinstance(sizes, list) and len(sizes) == 2 and not sizes[0] <= sizes[1]:
+        message = f"a range must ascend, got {sizes}"
+        yield Mistake(location=(*location, "particle_size_um"), message=message)
+
+
+def _check_compositions(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Ask that a measured composition has symbols, each with its 1 sigma."""
+    tables: list[tuple[Location, Mapping[str, Any]]] = [
+        (("series", "composition"), _table(_table(data, "series"), "composition"))
+    ]
+    for index, sample in enumerate(_samples(data)):
+        table = _table(sample, "composition")
+        tables.append((("sample", index, "composition"), table))
+    for location, table in tables:
+        atoms, std = _table(table, "atoms"), _table(table, "std")
+        for element in atoms:
+            if not _is_element(element):
+                message = "is no chemical symbol"
+                yield Mistake(location=(*location, "atoms", element), message=message)
+            elif element not in std:
+                message = "is missing: each ratio needs its 1 sigma"
+                yield Mistake(location=(*location, "std", element), message=message)
+
+
+def _is_element(text: str) -> bool:
+    """Return whether a text is the symbol of an element."""
+    try:
+        return parse_formula(text) == {text: 1.0}
+    except StructureError:
+        return False
 
 
 def _check_mixtures(data: Mapping[str, Any], phases: list[str]) -> Iterator[Mistake]:

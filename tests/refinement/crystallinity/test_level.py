@@ -49,7 +49,10 @@ def collect(
     results: dict[str, RefinementResult], standard: InternalStandard | None = None
 ) -> xr.Dataset:
     return first_level(
-        results, milling_time=TIMES, roles=ROLES, internal_standard=standard
+        results,
+        milling_time=TIMES,
+        roles=ROLES,
+        internal_standards=dict.fromkeys(results, standard),
     )
 
 
@@ -146,7 +149,7 @@ def test_different_ranges_are_remarked(make_result: Make) -> None:
 
 def test_unknown_times_are_nan(make_result: Make) -> None:
     found = first_level(
-        {"x": make_result()}, milling_time={}, roles={}, internal_standard=None
+        {"x": make_result()}, milling_time={}, roles={}, internal_standards={}
     )
     assert np.isnan(found.milling_time).all()
     assert "no reference" in str(found.relative_scale_reason[0].item())

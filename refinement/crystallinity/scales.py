@@ -1,0 +1,111 @@
+"""The scales of a result with everything that makes them uncertain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from refinement.crystallinity.detection import is_detected
+from refinement.result import RefinementResult
+from structkit.schema import PHASE
+
+Floats = NDArray[np.float64]
+
+COVERAGE = 1.959963984540054
+"""Standard uncertainties on each side of a 95 % interval."""
+_UNKNOWN_ESD = 0.05
+"""Relative 1 sigma of a scale of which the engine gives none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleScales:
+    """Mass-proportional scales of one sample, over the phases of the series."""
+
+    phases: tuple[str, ...]
+    """Names."""
+    values: Floats
+    """Scales, zero where a phase is absent, shape (n_phases,)."""
+    covariance: Floats
+    """Of them: counting, and other admissible choices of the fit; (n_phases,)*2."""
+    detected: NDArray[np.bool_]
+    """Which phases are seen."""
+
+    def without(self, phase: str | None) -> SampleScales:
+        """Return the same with one phase taken out (its scale and errors zero)."""
+        if phase is None or phase not in self.phases:
+            return self
+        kept = np.array([name != phase for name in self.phases])
+        return SampleScales(
+            phases=self.phases,
+            values=np.where(kept, self.values, 0.0),
+            covariance=self.covariance * np.outer(kept, kept),
+            detected=self.detected & kept,
+        )
+
+
+def read_scales(result: RefinementResult, phases: Sequence[str]) -> SampleScales | None:
+    """Return the scales of a result.
+
+    Parameters
+    ----------
+    result : RefinementResult
+        Of its parameters: ``scale`` (over the Brindley factor), ``scale_covariance``
+        (of the raw scales), and where known ``scale_variants`` (``scale_variant``,
+        ``phase``): the scales under other admissible choices.
+    phases : sequence of str
+        Phases of the series; one that is not in the result has scale zero.
+
+    Returns
+    -------
+    SampleScales, or None
+        None where the fit has no numbers.
+    """
+    parameters = result.parameters
+    if not result.status.has_values or "scale" not in parameters:
+        return None
+    own = [str(name) for name in parameters[PHASE].to_numpy()]
+    values = np.nan_to_num(parameters["scale"].to_numpy().astype(float))
+    covariance = _counting(parameters, values) + _choices(parameters, values)
+    seen = is_detected(parameters).to_numpy()
+    at = [own.index(name) if name in own else -1 for name in phases]
+    there = np.array([index >= 0 for index in at])
+    index = np.maximum(at, 0)
+    return SampleScales(
+        phases=tuple(phases),
+        values=np.where(there, values[index], 0.0),
+        covariance=covariance[np.ix_(index, index)] * np.outer(there, there),
+        detected=seen[index] & there,
+    )
+
+
+def _counting(parameters: xr.Dataset, values: Floats) -> Floats:
+    """Return the covariance of the scales by counting."""
+    if "scale_covariance" in parameters:
+        matrix = parameters["scale_covariance"].to_numpy().astype(float)
+        if "absorption_factor" in parameters:
+            factors = parameters["absorption_factor"].to_numpy()
+            matrix = matrix / np.outer(factors, factors)
+        if np.all(np.isfinite(matrix)):
+            return np.asarray(matrix)
+    esd = _UNKNOWN_ESD * np.abs(values)
+    if "scale_std" in parameters:
+        given = parameters["scale_std"].to_numpy().astype(float)
+        esd = np.where(np.isfinite(given), given, esd)
+    return np.diag(esd**2)
+
+
+def _choices(parameters: xr.Dataset, values: Floats) -> Floats:
+    """Return the covariance of the scales by what else could have been chosen.
+
+    Each variant is one admissible choice, its change of the scales a half-range of
+    about 95 %; the choices are independent of one another.
+    """
+    if "scale_variants" not in parameters:
+        return np.zeros((values.size, values.size))
+    variants = parameters["scale_variants"].transpose("scale_variant", PHASE)
+    changes = np.nan_to_num(variants.to_numpy() - values) / COVERAGE
+    return np.asarray(changes.T @ changes)
