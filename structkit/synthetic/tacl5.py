@@ -13,7 +13,8 @@ c, with pairs of tantalum in edge-sharing octahedra. Three facts fix the arrange
 
 The axes are scaled to the density; their proportions and beta, which lift the metric's
 accidental hexagonal symmetry, are chosen near those of the type. Molecules are then
-drawn together: the pair apart and chlorine inwards, to bonds as chlorides of Ta(V) have.
+drawn together, the pair apart and chlorine inwards, to bonds as chlorides of Ta(V)
+have them.
 """
 
 from __future__ import annotations
