@@ -62,6 +62,8 @@ class SyntheticPhase:
     """Preferred orientation."""
     b_overall: float = 0.0
     """B added to every atom, angstrom squared."""
+    line_factor: float = 1.0
+    """Apparent over true line intensity: microabsorption of coarse particles."""
 
     @property
     def name(self) -> str:
@@ -156,8 +158,9 @@ def simulate_mixture(
     truth : xarray.Dataset
         Over ``phase``: ``weight_fraction`` (whole sample),
         ``weight_fraction_crystalline``, ``size_nm``, ``microstrain``,
-        ``march_dollase``, ``cell_a`` ... ``cell_gamma``. Scalars:
-        ``amorphous_fraction``, ``displacement_mm``, ``displacement_shift`` (degree;
+        ``march_dollase``, ``b_overall``, ``line_factor``, ``cell_a`` ...
+        ``cell_gamma``. Scalars: ``amorphous_fraction``, ``displacement_mm``,
+        ``displacement_shift`` (degree;
         lines move by it times cos(theta)), ``instrument_scale``,
         ``mass_attenuation``, ``r_wp_expected``. Curves in counts: ``component``
         (phase, two_theta), ``halo``, ``film``, ``background`` (air, Compton, thermal
@@ -253,7 +256,9 @@ def _specific_curves(
     for phase in sample.phases:
         moles = phase.weight_fraction / phase.structure.cell_mass
         lines = _lines(phase, grid, optics, displacement_mm=displacement_mm)
-        curves[phase.name] = moles * lines / phase.structure.cell.volume
+        curves[phase.name] = (
+            moles * phase.line_factor * lines / phase.structure.cell.volume
+        )
         diffuse += moles * thermal_diffuse(
             phase.structure, s, optics.wavelength, b_extra=phase.b_overall
         )
@@ -323,19 +328,24 @@ def _describe(
         "size_nm": ([p.size_nm for p in phases], "nm"),
         "microstrain": ([p.microstrain for p in phases], "1"),
         "march_dollase": ([p.texture.r for p in phases], "1"),
+        "b_overall": ([p.b_overall for p in phases], "angstrom2"),
+        "line_factor": ([p.line_factor for p in phases], "1"),
     }
     for index, name in enumerate(_CELL_NAMES):
         values = [p.structure.cell.parameters[index] for p in phases]
         columns[f"cell_{name}"] = (values, "angstrom" if index < 3 else "degree")
     truth = xr.Dataset(
-        {name: (PHASE, v, {"units": unit}) for name, (v, unit) in columns.items()},
+        {
+            name: (PHASE, np.array(values, dtype=float), {"units": unit})
+            for name, (values, unit) in columns.items()
+        },
         coords={
-            PHASE: [p.name for p in phases],
+            PHASE: np.array([p.name for p in phases], dtype=str),
             TWO_THETA: (TWO_THETA, grid, {"units": UNITS[TWO_THETA]}),
         },
         attrs={"label": LABEL},
     )
-    parts = np.array([counts[p.name] for p in phases])
+    parts = np.array([counts[p.name] for p in phases]).reshape(len(phases), grid.size)
     truth["component"] = ((PHASE, TWO_THETA), parts, {"units": "count"})
     for name in ("halo", "film", "background"):
         truth[name] = (TWO_THETA, counts[name], {"units": "count"})

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import gemmi
 import numpy as np
@@ -25,6 +26,7 @@ Floats = NDArray[np.float64]
 _HC_EV_ANGSTROM = 12398.419843320026
 _ELECTRON_RADIUS_ANGSTROM = 2.8179403e-5
 _AVOGADRO_CM2 = 6.02214076e23 * 1e-16
+_ANGLES = 64  # Gauss nodes of a sum over the sphere
 _EIGHT_PI_SQUARED = 8.0 * np.pi**2
 
 
@@ -61,18 +63,37 @@ def _dispersion(element: str, wavelength: float) -> complex:
 
 
 def mass_attenuation(composition: Mapping[str, float], wavelength: float) -> float:
-    """Return the photoelectric mass attenuation coefficient in **cm2/g**.
+    """Return the total mass attenuation coefficient in **cm2/g**.
+
+    Parameters
+    ----------
+    composition : mapping of str to float
+        Atoms of each element.
+    wavelength : float
+        In **angstrom**.
 
     Notes
     -----
-    Optical theorem: ``2 r_e wavelength f''`` for each atom.
+    Photoelectric absorption by the optical theorem, ``2 r_e wavelength f''`` for each
+    atom, and what the atoms scatter: ``2 pi r_e^2`` times the integral over the
+    sphere of ``(|f|^2 + Compton) (1 + cos^2 2theta) / 2``. The tables of
+    :mod:`structkit.structures.attenuation` take no part.
     """
-    section = sum(
-        count * _dispersion(element, wavelength).imag
-        for element, count in composition.items()
-    )
-    area = 2.0 * _ELECTRON_RADIUS_ANGSTROM * wavelength * section
+    area = sum(n * _cross_section(e, wavelength) for e, n in composition.items())
     return float(_AVOGADRO_CM2 * area / molar_mass(composition))
+
+
+@lru_cache(maxsize=256)
+def _cross_section(element: str, wavelength: float) -> float:
+    """Return the total cross section of an atom in angstrom squared."""
+    cosine, weights = np.polynomial.legendre.leggauss(_ANGLES)
+    s = np.sqrt(0.5 * (1.0 - cosine)) / wavelength
+    scattered = np.abs(form_factor(element, s, wavelength)) ** 2
+    scattered += compton({element: 1.0}, s)
+    polarized = np.pi * weights * (1.0 + cosine**2)
+    absorbed = 2.0 * wavelength * _dispersion(element, wavelength).imag
+    radius = _ELECTRON_RADIUS_ANGSTROM
+    return float(radius * absorbed + radius**2 * (polarized @ scattered))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,18 +143,45 @@ def list_reflections(
     -----
     No symmetry is used: Friedel mates, equivalents and absences come out of the sum.
     """
+    lines = _lines(structure, d_min, wavelength)
+    strength = lines.strength
+    if b_extra != 0.0:
+        strength = strength * np.exp(-0.5 * b_extra * lines.inverse_d**2)
+    if texture is not None and texture.r != 1.0:
+        reciprocal = np.linalg.inv(structure.cell.metric)
+        strength = strength * _march(lines.hkl, reciprocal, texture)
+    total = np.bincount(lines.members, weights=strength)
+    kept = total > 1e-7 * total.max()
+    return Reflections(d_spacing=1.0 / lines.keys[kept], strength=total[kept])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sphere:
+    """Every hkl of a structure, and which of them fall together."""
+
+    hkl: Floats
+    """Shape (n_hkl, 3)."""
+    inverse_d: Floats
+    """1/angstrom."""
+    strength: Floats
+    """``|F|^2`` without texture, electron^2."""
+    keys: Floats
+    """Distinct 1/d, ascending."""
+    members: NDArray[np.intp]
+    """Index into ``keys`` of each hkl."""
+
+
+@lru_cache(maxsize=32)
+def _lines(structure: CrystalStructure, d_min: float, wavelength: float) -> _Sphere:
+    """Return the lines of a structure; a series asks for the same ones often."""
     reciprocal = np.asarray(np.linalg.inv(structure.cell.metric), dtype=np.float64)
     hkl = _sphere(reciprocal, 1.0 / d_min)
     inverse_d = np.sqrt(np.einsum("ni,ij,nj->n", hkl, reciprocal, hkl))
-    strength = _intensity(
-        structure, hkl, 0.5 * inverse_d, wavelength=wavelength, b_extra=b_extra
-    )
-    if texture is not None and texture.r != 1.0:
-        strength = strength * _march(hkl, reciprocal, texture)
+    strength = _intensity(structure, hkl, 0.5 * inverse_d, wavelength=wavelength)
     keys, members = np.unique(np.round(inverse_d, 8), return_inverse=True)
-    total = np.bincount(members, weights=strength)
-    kept = total > 1e-7 * total.max()
-    return Reflections(d_spacing=1.0 / keys[kept], strength=total[kept])
+    return _Sphere(
+        hkl=hkl, inverse_d=inverse_d, strength=strength, keys=keys, members=members
+    )
 
 
 def _sphere(reciprocal: Floats, radius: float) -> Floats:
@@ -147,6 +195,7 @@ def _sphere(reciprocal: Floats, radius: float) -> Floats:
     return np.asarray(hkl[inside], dtype=np.float64)
 
 
+@lru_cache(maxsize=32)
 def _atoms(structure: CrystalStructure) -> list[tuple[str, float, float, Floats]]:
     """Return element, occupancy, B and all positions in the cell of each site."""
     operations = [gemmi.Op(triplet) for triplet in structure.operations]
@@ -169,13 +218,12 @@ def _intensity(
     s: Floats,
     *,
     wavelength: float,
-    b_extra: float,
 ) -> Floats:
     """Return ``|F|^2`` of each hkl."""
     factor = np.zeros(len(hkl), dtype=complex)
     for element, occupancy, b_factor, positions in _atoms(structure):
         phase = np.exp(2j * np.pi * hkl @ positions.T).sum(axis=1)
-        damping = occupancy * np.exp(-(b_factor + b_extra) * s**2)
+        damping = occupancy * np.exp(-b_factor * s**2)
         factor += form_factor(element, s, wavelength) * damping * phase
     return np.asarray(np.abs(factor) ** 2)
 

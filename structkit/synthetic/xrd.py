@@ -310,10 +310,10 @@ def write_series(
         times_h=times_h, seed=seed, internal_standard=internal_standard, truth=truth
     )
     for name in known[SAMPLE].to_numpy():
-        _write_counts(tree[f"/{name}/xrd"].to_dataset(), folder / f"{name}.xy")
+        write_counts(tree[f"/{name}/xrd"].to_dataset(), folder / f"{name}.xy")
     standard, _ = simulate_standard()
-    _write_counts(standard, folder / "LaB6.xy")
-    _write_counts(simulate_blank(seed=seed), folder / "film_blank.xy")
+    write_counts(standard, folder / "LaB6.xy")
+    write_counts(simulate_blank(seed=seed), folder / "film_blank.xy")
     write_dataset(known, folder / "truth.nc")
     table = known.drop_dims(TWO_THETA).rename({MILLING_TIME: "milling_time_h"})
     write_table(table, folder / "truth.csv")
@@ -321,16 +321,18 @@ def write_series(
     return write_text(text, folder / "series.toml")
 
 
-def simulate_blank(*, seed: int = 1) -> xr.Dataset:
+def simulate_blank(
+    *, seed: int = 1, surroundings: Surroundings | None = None
+) -> xr.Dataset:
     """Simulate the film and the air without a sample, ten times as long."""
     grid = study_grid()
-    surroundings = Surroundings(film_thickness_um=_FILM_UM)
+    surroundings = surroundings or Surroundings(film_thickness_um=_FILM_UM)
     expected = 10.0 * (surroundings.film(grid) + surroundings.air_scatter(grid))
     return make_pattern(grid, np.random.default_rng(seed).poisson(expected))
 
 
-def _write_counts(pattern: xr.Dataset, path: Path) -> None:
-    """Write two columns, angle and counts."""
+def write_counts(pattern: xr.Dataset, path: Path) -> None:
+    """Write two columns, angle in degree and counts, as an instrument does."""
     rows = zip(
         pattern[TWO_THETA].to_numpy(), pattern[INTENSITY].to_numpy(), strict=True
     )
