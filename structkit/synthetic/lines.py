@@ -7,7 +7,7 @@ each emission line, crystallite size and axial path. There is no pseudo-Voigt he
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -24,6 +24,7 @@ _FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 _CORE_WIDTHS = 10.0  # where a Voigt function is its Lorentzian within 0.5 %
 _NEAR = 2.1  # degree from its centre within which a Lorentzian is drawn point by point
 _COARSE = 0.14  # degree; a spline is right to 2 (_COARSE / _NEAR)^4 = 4e-5 of the tail
+_POINTS = 16000  # points drawn at once, for the same reason as _BLOCK
 _BLOCK = 64  # lines drawn at once, so that they stay in the processor's cache
 _BROAD = 5.0  # half width over sigma from which five terms do: 945 / 5^10 = 1e-4
 _BLUR = 0.1  # axial paths closer than this share of the width count as one
@@ -116,6 +117,7 @@ def draw_lines(
     optics: Optics,
     crystallites: Crystallites,
     displacement: float = 0.0,
+    negligible: float = _NEGLIGIBLE,
 ) -> Floats:
     """Draw the lines of a powder, in units of ``strength`` per radian.
 
@@ -132,6 +134,8 @@ def draw_lines(
         Size and strain.
     displacement : float
         Sample displacement, **mm**; shifts lines by ``-2 s cos(theta) / radius``.
+    negligible : float
+        Lines whose area is below this share of the largest are left out.
 
     Returns
     -------
@@ -147,7 +151,7 @@ def draw_lines(
         lorentz = wavelength**3 / (16.0 * np.pi * np.sin(theta) ** 2 * np.cos(theta))
         true = np.degrees(2.0 * theta)
         area = share * strength[seen] * lorentz * optics.polarization(true)
-        kept = area > _NEGLIGIBLE * area.max()
+        kept = area > negligible * area.max()
         theta, true, area = theta[kept], true[kept], area[kept]
         sizes, shares = crystallites.size_widths()
         strain = 4.0 * crystallites.microstrain + 2.0 * natural / wavelength
@@ -186,27 +190,24 @@ def _draw(
     gaussian = optics.gaussian_width(true)
     paths, weights = _axial_paths(true, optics.axial_divergence)
     paths = paths + shift[:, None]
-    centre = paths @ weights
-    lines = _Lines(centre=centre, area=area, half=0.5 * widths, shares=shares)
+    lines = _Lines(
+        centre=paths @ weights,
+        window=paths @ weights,
+        area=area,
+        half=0.5 * widths,
+        shares=shares,
+        sigma=gaussian / _FWHM_PER_SIGMA,
+    )
     curve = _draw_smooth(two_theta, lines)
-    _add_windows(curve, two_theta, lines, np.full_like(centre, _NEAR), _peak)
+    _add_windows(curve, two_theta, lines, np.full_like(area, _NEAR), _peak)
     reach = _CORE_WIDTHS * gaussian + widths.max(axis=0) + np.ptp(paths, axis=1)
-    _add_windows(curve, two_theta, lines, reach, _minus_lorentzian)
     sharp = np.ptp(paths, axis=1) >= _BLUR * (gaussian + widths.max(axis=0))
-    for rays, weight, chosen in (
-        (centre[:, None], np.ones(1), ~sharp),
-        (paths, weights, sharp),
-    ):
-        for ray, share in zip(rays[chosen].T, weight, strict=True):
-            part = _Lines(
-                centre=ray,
-                area=share * area[chosen],
-                half=lines.half[:, chosen],
-                shares=shares,
-                sigma=gaussian[chosen] / _FWHM_PER_SIGMA,
-                window=centre[chosen],
-            )
-            _add_windows(curve, two_theta, part, reach[chosen], _voigt)
+    _add_windows(curve, two_theta, lines.choose(~sharp), reach[~sharp], _excess)
+    split = lines.choose(sharp)
+    _add_windows(curve, two_theta, split, reach[sharp], _minus_lorentzian)
+    for ray, share in zip(paths[sharp].T, weights, strict=True):
+        part = replace(split, centre=ray, area=share * split.area)
+        _add_windows(curve, two_theta, part, reach[sharp], _voigt)
     return curve
 
 
@@ -216,81 +217,107 @@ class _Lines:
 
     centre: Floats
     """Shape (n_lines,)."""
+    window: Floats
+    """Middle of the stretch in which a line is drawn, shape (n_lines,)."""
     area: Floats
     """Shape (n_lines,)."""
     half: Floats
     """Lorentzian half widths at half maximum, shape (n_sizes, n_lines)."""
     shares: Floats
     """Share of each size, shape (n_sizes,)."""
-    sigma: Floats = field(default_factory=lambda: np.zeros(0))
+    sigma: Floats
     """Standard deviation of the Gaussian, shape (n_lines,)."""
-    window: Floats | None = None
-    """Middle of the window; default: the centre."""
+
+    def choose(self, chosen: NDArray[np.bool_] | slice) -> _Lines:
+        """Return some of the lines."""
+        return _Lines(
+            centre=self.centre[chosen],
+            window=self.window[chosen],
+            area=self.area[chosen],
+            half=self.half[:, chosen],
+            shares=self.shares,
+            sigma=self.sigma[chosen],
+        )
 
 
-_Shape = Callable[[Floats, Floats, Floats, NDArray[np.intp]], Floats]
-"""Offset, half width of each point, sigma of each line, line of each point."""
+_Shape = Callable[[Floats, Floats, Floats], Floats]
+"""Of offset, half width and sigma of each point."""
 
 
 def _add_windows(
     curve: Floats, two_theta: Floats, lines: _Lines, reach: Floats, shape: _Shape
 ) -> None:
     """Add ``shape`` of each line within ``reach`` of its window's middle, in place."""
-    middle = lines.centre if lines.window is None else lines.window
-    first = np.searchsorted(two_theta, middle - reach)
-    length = np.searchsorted(two_theta, middle + reach) - first
-    owner = np.repeat(np.arange(len(middle)), length)
-    start = np.cumsum(length) - length
-    place = np.arange(len(owner)) - np.repeat(start - first, length)
+    first = np.searchsorted(two_theta, lines.window - reach)
+    last = np.searchsorted(two_theta, lines.window + reach)
+    points = np.cumsum(last - first)
+    begin = 0
+    while begin < len(first):
+        done = points[begin - 1] if begin else 0
+        end = max(int(np.searchsorted(points, done + _POINTS, "right")), begin + 1)
+        block = slice(begin, end)
+        _add_block(
+            curve, two_theta, lines.choose(block), first[block], last[block], shape
+        )
+        begin = end
+
+
+def _add_block(
+    curve: Floats,
+    two_theta: Floats,
+    lines: _Lines,
+    first: NDArray[np.intp],
+    last: NDArray[np.intp],
+    shape: _Shape,
+) -> None:
+    """Add a few lines, each from its first point to before its last one."""
+    length = last - first
+    owner = np.repeat(np.arange(len(length)), length)
+    place = np.arange(len(owner)) - np.repeat(np.cumsum(length) - last, length)
     offset = two_theta[place] - lines.centre[owner]
+    sigma = lines.sigma[owner]
     value = np.zeros_like(offset)
     for half, share in zip(lines.half, lines.shares, strict=True):
-        value += share * shape(offset, half[owner], lines.sigma, owner)
+        value += share * shape(offset, half[owner], sigma)
     curve += np.bincount(place, weights=lines.area[owner] * value, minlength=len(curve))
 
 
-def _voigt(
-    offset: Floats, half: Floats, sigma: Floats, owner: NDArray[np.intp]
-) -> Floats:
-    """Return the Voigt function.
+def _excess(offset: Floats, half: Floats, sigma: Floats) -> Floats:
+    """Return the Voigt function less the Lorentzian.
 
     Of a Lorentzian much broader than the Gaussian, the first terms of its series in
-    ``sigma^2``: ``Im(w + sigma^2 w^3 + 3 sigma^4 w^5 + 15 sigma^6 w^7 + 105 sigma^8
-    w^9) / pi`` with ``w = 1 / (x - i half)``.
+    ``sigma^2``: ``Im(sigma^2 w^3 + 3 sigma^4 w^5 + 15 sigma^6 w^7 + 105 sigma^8 w^9)
+    / pi`` with ``w = 1 / (x - i half)``.
     """
-    spread = sigma[owner]
-    broad = half > _BROAD * spread
-    if not broad.any():
-        return np.asarray(voigt_profile(offset, spread, half))
-    value = np.empty_like(offset)
-    sharp = ~broad
-    value[sharp] = voigt_profile(offset[sharp], spread[sharp], half[sharp])
-    inverse = 1.0 / (offset[broad] - 1j * half[broad])
-    squared = (spread[broad] * inverse) ** 2
+    if np.any(half < _BROAD * sigma):
+        return _voigt(offset, half, sigma) + _minus_lorentzian(offset, half, sigma)
+    inverse = 1.0 / (offset - 1j * half)
+    squared = np.square(sigma * inverse)
     total = 1.0 + 7.0 * squared
-    for factor in (5.0, 3.0, 1.0):
-        total = 1.0 + factor * squared * total
-    value[broad] = np.imag(inverse * total) / np.pi
-    return value
+    for factor in (5.0, 3.0):
+        total *= factor * squared
+        total += 1.0
+    return np.asarray(np.imag(inverse * squared * total) / np.pi)
 
 
-def _minus_lorentzian(
-    offset: Floats, half: Floats, sigma: Floats, owner: NDArray[np.intp]
-) -> Floats:
+def _voigt(offset: Floats, half: Floats, sigma: Floats) -> Floats:
+    """Return the Voigt function."""
+    return np.asarray(voigt_profile(offset, sigma, half))
+
+
+def _minus_lorentzian(offset: Floats, half: Floats, sigma: Floats) -> Floats:
     """Return the Lorentzian, negative."""
-    del sigma, owner
+    del sigma
     return -half / (np.pi * (offset**2 + half**2))
 
 
-def _peak(
-    offset: Floats, half: Floats, sigma: Floats, owner: NDArray[np.intp]
-) -> Floats:
+def _peak(offset: Floats, half: Floats, sigma: Floats) -> Floats:
     """Return what the smooth part leaves out of the Lorentzian.
 
     With ``t = (x^2 - near^2) / c`` and ``c = near^2 + half^2`` the Lorentzian is
     ``half / (pi c (1 + t))``; less ``1 - t + t^2 - t^3`` that leaves ``t^4 / (1 + t)``.
     """
-    del sigma, owner
+    del sigma
     scale = half**2
     scale += _NEAR**2
     t = (offset**2 - _NEAR**2) / scale

@@ -41,6 +41,8 @@ Floats = NDArray[np.float64]
 
 LABEL = "synthetic: simulated by structkit.synthetic, not measured"
 _OPTICS_NAMES = ("wavelength", "u", "v", "w", "axial_divergence", "radius")
+_NEGLIGIBLE = 1e-6  # lines below this share of the largest of a pure phase are left out
+_TRACE = 1e-3  # weight fraction from which down no more lines are left out
 _CELL_NAMES = ("a", "b", "c", "alpha", "beta", "gamma")
 
 
@@ -296,6 +298,7 @@ def _lines(
             microstrain=phase.microstrain,
         ),
         displacement=displacement_mm,
+        negligible=_NEGLIGIBLE / max(phase.weight_fraction, _TRACE),
     )
 
 

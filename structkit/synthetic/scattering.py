@@ -148,8 +148,7 @@ def list_reflections(
     if b_extra != 0.0:
         strength = strength * np.exp(-0.5 * b_extra * lines.inverse_d**2)
     if texture is not None and texture.r != 1.0:
-        reciprocal = np.linalg.inv(structure.cell.metric)
-        strength = strength * _march(lines.hkl, reciprocal, texture)
+        strength = strength * _march(lines.hkl, _reciprocal(structure), texture)
     total = np.bincount(lines.members, weights=strength)
     kept = total > 1e-7 * total.max()
     return Reflections(d_spacing=1.0 / lines.keys[kept], strength=total[kept])
@@ -174,7 +173,7 @@ class _Sphere:
 @lru_cache(maxsize=32)
 def _lines(structure: CrystalStructure, d_min: float, wavelength: float) -> _Sphere:
     """Return the lines of a structure; a series asks for the same ones often."""
-    reciprocal = np.asarray(np.linalg.inv(structure.cell.metric), dtype=np.float64)
+    reciprocal = _reciprocal(structure)
     hkl = _sphere(reciprocal, 1.0 / d_min)
     inverse_d = np.sqrt(np.einsum("ni,ij,nj->n", hkl, reciprocal, hkl))
     strength = _intensity(structure, hkl, 0.5 * inverse_d, wavelength=wavelength)
@@ -182,6 +181,11 @@ def _lines(structure: CrystalStructure, d_min: float, wavelength: float) -> _Sph
     return _Sphere(
         hkl=hkl, inverse_d=inverse_d, strength=strength, keys=keys, members=members
     )
+
+
+def _reciprocal(structure: CrystalStructure) -> Floats:
+    """Return the reciprocal metric tensor, 1/angstrom^2."""
+    return np.asarray(np.linalg.inv(structure.cell.metric), dtype=np.float64)
 
 
 def _sphere(reciprocal: Floats, radius: float) -> Floats:
