@@ -21,7 +21,13 @@ from refinement.plan import InternalStandard, Phase, RefinementPlan
 from refinement.result import RefinementResult
 from refinement.series import refine_series
 from structkit import __version__
-from structkit.errors import FitError, PlanError, SeriesFileError, StructkitError
+from structkit.errors import (
+    FitError,
+    PlanError,
+    ReadError,
+    SeriesFileError,
+    StructkitError,
+)
 from structkit.io.manifest import (
     InstrumentTable,
     PhaseTable,
@@ -34,12 +40,14 @@ from structkit.io.read import read_pattern
 from structkit.pipeline_crystallinity import (
     build_facts,
     mill_of,
+    read_results,
     refine_monitor,
     spike_of,
     store_contents,
+    stored_monitor,
 )
-from structkit.schema import MILLING_TIME, SAMPLE, label
-from structkit.store import write_table, write_tree
+from structkit.schema import MILLING_TIME, PHASE, SAMPLE, label
+from structkit.store import read_tree, write_table, write_tree
 from structkit.structures.cif import read_cif
 from structkit.structures.crystal import CrystalStructure
 from structkit.structures.library import load
@@ -92,7 +100,7 @@ def run_refinement(
     engine_name = engine or xrd.engine
     equipped = equip_engine(get_engine(engine_name), xrd.instrument)
     work = prepare_series(series, xrd)
-    monitor = refine_monitor(xrd, work.plan, equipped)
+    monitor = refine_monitor(xrd, work.plan, equipped, store=output)
     refined: dict[str, RefinementResult] = {}
     with show_progress(2 * len(work.patterns)) as advance:
         for plan, names in work.plans(xrd):
@@ -105,7 +113,46 @@ def run_refinement(
                 jobs=jobs,
                 progress=advance,
             )
-    return _store(work, work.complete(refined, engine_name), output, monitor=monitor)
+    results = work.complete(refined, engine_name)
+    return _store(work, results, output, monitor=monitor)
+
+
+def run_crystallinity(series_file: Path | str, output: Path | str) -> xr.Dataset:
+    """Find the amorphous content of a series from its stored refinements.
+
+    Parameters
+    ----------
+    series_file : Path or str
+        The TOML file; what it says of mixtures, standards and mill is read anew.
+    output : Path or str
+        Folder where :func:`run_refinement` left its results.
+
+    Returns
+    -------
+    xarray.Dataset
+        As :func:`run_refinement`; ``crystallinity.nc`` and its tables are written
+        anew, and ``tables/samples.csv``.
+
+    Raises
+    ------
+    StructkitError
+        Nothing was refined there, or the series file has mistakes.
+    """
+    output = Path(output)
+    series, xrd = read_xrd_series(series_file)
+    stored = output / "refine.nc"
+    if not stored.is_file():
+        raise ReadError(
+            f"no {stored}; run structkit refine {series_file} -o {output} first"
+        )
+    table = read_tree(stored).to_dataset(inherit=False)
+    plan = build_plan(xrd, calibrate=False)
+    results = read_results(output / "patterns", table, plan.phase_names)
+    monitor = stored_monitor(xrd, plan, output)
+    facts = build_facts(series, xrd, plan, monitor=monitor)
+    table = store_contents(table, results, facts, output, mill=mill_of(series.mill))
+    write_table(samples_table(table), output / "tables" / "samples.csv")
+    return table
 
 
 def equip_engine(engine: Engine, table: InstrumentTable | None) -> Engine:
@@ -233,8 +280,15 @@ def prepare_series(series: SeriesFile, table: XrdTable) -> SeriesWork:
     )
 
 
-def build_plan(table: XrdTable) -> RefinementPlan:
+def build_plan(table: XrdTable, *, calibrate: bool = True) -> RefinementPlan:
     """Return the refinement plan of a series file's ``[xrd]`` table.
+
+    Parameters
+    ----------
+    table : XrdTable
+        The table.
+    calibrate : bool
+        Fit the instrument to its standards, where it has some.
 
     Raises
     ------
@@ -256,7 +310,7 @@ def build_plan(table: XrdTable) -> RefinementPlan:
         particle_size_um=table.particle_size_um,
         internal_standard=_internal_standard(table),
     )
-    if table.instrument is None or table.instrument.standard is None:
+    if table.instrument is None or table.instrument.standard is None or not calibrate:
         return plan
     return replace(plan, instrument=_calibrate(table.instrument, plan, structures))
 
@@ -401,7 +455,7 @@ def _store(
     results: Mapping[str, RefinementResult],
     output: Path,
     *,
-    monitor: tuple[Monitor, RefinementResult] | None = None,
+    monitor: Monitor | None = None,
 ) -> xr.Dataset:
     refuse_all_failed(list(results.values()))
     samples = {sample.id: sample for sample in work.series.samples}
@@ -416,8 +470,7 @@ def _store(
     )
     engine = next(iter(results.values())).engine
     table = stamp(table, work).assign_attrs(engine=engine)
-    known = None if monitor is None else monitor[0]
-    facts = build_facts(work.series, work.xrd, work.plan, monitor=known)
+    facts = build_facts(work.series, work.xrd, work.plan, monitor=monitor)
     table = store_contents(table, results, facts, output, mill=work.mill)
     _write(table, results, work.patterns, output)
     return table
@@ -478,7 +531,7 @@ def _write(
     for name, result in results.items():
         if not result.status.has_values:
             continue
-        found = result.to_datatree()
+        found = _over_phases(result, table)
         provenance = {
             key: value
             for key, value in patterns[name].attrs.items()
@@ -492,6 +545,31 @@ def _write(
     write_table(phases_table(table), output / "tables" / "phases.csv")
     write_table(samples_table(table), output / "tables" / "samples.csv")
     _draw(table, results, patterns, output / "figures")
+
+
+def _over_phases(result: RefinementResult, table: xr.Dataset) -> xr.DataTree:
+    """Return a result over all phases of the series, NaN where it has one less.
+
+    A tree has one axis of phases; a standard of single samples is elsewhere no phase.
+    """
+    tree = result.to_datatree()
+    phases = table[PHASE].to_numpy()
+    own = tree[PHASE].to_numpy()
+    if np.array_equal(phases, own):
+        return tree
+    root = tree.to_dataset(inherit=False)
+    if "phase_" in root.dims:
+        root = root.assign_coords(phase_=own).reindex(phase_=phases)
+        root = root.drop_vars("phase_")
+    nodes = {"/": root.reindex({PHASE: phases})}
+    for name, node in tree.children.items():
+        part = node.to_dataset(inherit=False)
+        if PHASE in part.dims:
+            part = part.assign_coords({PHASE: own}).reindex({PHASE: phases})
+        nodes[f"/{name}"] = part
+    found = xr.DataTree.from_dict(nodes)
+    found.attrs = dict(tree.attrs)
+    return found
 
 
 def _draw(

@@ -47,11 +47,13 @@ from structkit.io.manifest import (
     XrdTable,
 )
 from structkit.io.read import read_pattern
-from structkit.schema import MILLING_TIME, PHASE
-from structkit.store import write_table, write_tree
+from structkit.schema import MILLING_TIME, PHASE, SAMPLE
+from structkit.store import read_tree, write_table, write_tree
 from structkit.structures.attenuation import mass_attenuation
 from structkit.structures.library import load
 
+MONITOR_FILE = "monitor.nc"
+"""Where the refined pattern of the external standard is kept."""
 DEFAULT_TRANSFER = {"monitor": 0.05, "spiked": 0.05, "unmilled": 0.05, None: 0.05}
 """Relative 1 sigma of a scale against the reference's, where none is stated."""
 
@@ -178,13 +180,24 @@ def _external(table: XrdTable, monitor: Monitor | None) -> ExternalStandard:
 
 
 def refine_monitor(
-    table: XrdTable, plan: RefinementPlan, engine: Engine
-) -> tuple[Monitor, RefinementResult] | None:
+    table: XrdTable, plan: RefinementPlan, engine: Engine, *, store: Path
+) -> Monitor | None:
     """Refine the pattern of the external standard, where there is one.
+
+    Parameters
+    ----------
+    table : XrdTable
+        Names the pattern and its phase.
+    plan : RefinementPlan
+        Of the series: its instrument, range and film.
+    engine : Engine
+        The series' engine.
+    store : Path
+        Folder in which ``monitor.nc`` is kept.
 
     Returns
     -------
-    tuple of Monitor and RefinementResult, or None
+    Monitor or None
         None where the series file names no monitor.
 
     Raises
@@ -195,11 +208,9 @@ def refine_monitor(
     given = table.external_standard
     if given is None or given.pattern is None or given.phase is None:
         return None
-    known = {phase.name: phase for phase in plan.phases}
-    phase = known.get(given.phase) or Phase(structure=load(given.phase))
     own = replace(
         plan,
-        phases=(phase,),
+        phases=(_monitor_phase(given.phase, plan),),
         blank=None,
         film_thickness_um=plan.film_thickness_um if given.film else None,
         internal_standard=None,
@@ -207,18 +218,70 @@ def refine_monitor(
     result = engine.refine(read_pattern(given.pattern), own)
     if not result.status.has_values:
         raise FitError(f"monitor {given.pattern}: {result.reason}")
+    write_tree(result.to_datatree(), store / MONITOR_FILE)
+    return _monitor_of(result, given, plan)
+
+
+def stored_monitor(
+    table: XrdTable, plan: RefinementPlan, store: Path
+) -> Monitor | None:
+    """Return the monitor as it was refined before; None where there is none."""
+    given = table.external_standard
+    path = store / MONITOR_FILE
+    if given is None or given.pattern is None or not path.is_file():
+        return None
+    return _monitor_of(RefinementResult.from_datatree(read_tree(path)), given, plan)
+
+
+def _monitor_phase(name: str, plan: RefinementPlan) -> Phase:
+    """Return the monitor's phase: one of the plan, or of the library."""
+    known = {phase.name: phase for phase in plan.phases}
+    return known.get(name) or Phase(structure=load(name))
+
+
+def _monitor_of(
+    result: RefinementResult, given: ExternalStandardTable, plan: RefinementPlan
+) -> Monitor:
+    """Return what a refined pattern of a known powder says."""
     parameters = result.parameters
+    name = str(parameters[PHASE].to_numpy()[0])
+    structure = _monitor_phase(name, plan).structure
     wavelength = plan.instrument.radiation.mean_wavelength
-    return (
-        Monitor(
-            phase=phase.name,
-            scale=float(parameters["scale"][0]),
-            scale_std=float(parameters["scale_std"][0]),
-            attenuation=mass_attenuation(dict(phase.structure.atom_counts), wavelength),
-            weight_fraction=given.crystallinity,
-        ),
-        result,
+    return Monitor(
+        phase=name,
+        scale=float(parameters["scale"][0]),
+        scale_std=float(parameters["scale_std"][0]),
+        attenuation=mass_attenuation(dict(structure.atom_counts), wavelength),
+        weight_fraction=given.crystallinity,
     )
+
+
+def read_results(
+    folder: Path, table: xr.Dataset, phases: tuple[str, ...]
+) -> dict[str, RefinementResult]:
+    """Return the stored results of a series, failures for those that have none.
+
+    Parameters
+    ----------
+    folder : Path
+        ``patterns/`` of a refined series.
+    table : xarray.Dataset
+        Of its ``refine.nc``: samples, ``status`` and ``reason``.
+    phases : tuple of str
+        Phases of the plan.
+    """
+    found: dict[str, RefinementResult] = {}
+    for name in (str(sample) for sample in table[SAMPLE].to_numpy()):
+        path = folder / f"{name}.nc"
+        if path.is_file():
+            found[name] = RefinementResult.from_datatree(read_tree(path))
+            continue
+        reason = str(table["reason"].sel({SAMPLE: name}).item())
+        engine = str(table.attrs.get("engine", ""))
+        found[name] = RefinementResult.failure(
+            engine, reason or f"no stored result {path}", phases
+        )
+    return found
 
 
 def store_contents(

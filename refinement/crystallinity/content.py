@@ -55,7 +55,7 @@ from structkit.schema import MILLING_TIME, PHASE, SAMPLE, label
 
 Floats = NDArray[np.float64]
 
-METHOD = "method"
+METHOD = "amorphous_method"
 """Dimension: methods of :mod:`refinement.crystallinity.methods`."""
 ELEMENT = "element"
 _NO_COMPOSITION = (
@@ -179,10 +179,11 @@ def _by_external(
     crystals = own.without(None if spike is None else spike.phase)
     is_reference = sample.name in constant.samples
     shared = math.hypot(facts.external.transfer_std, film_std(result, facts))
+    tau = constant.factors_in(sample.name)
     contents = absolute_contents(
         constant,
-        crystals.values,
-        crystals.covariance,
+        crystals.values / tau,
+        crystals.covariance / np.outer(tau, tau),
         attenuation=attenuation,
         relative_std=0.0 if is_reference else shared,
     )
@@ -454,7 +455,7 @@ def describe_contents(content: SeriesContent, facts: SeriesFacts) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Over ``sample`` (coordinate ``milling_time``, h) and ``method``:
+        Over ``sample`` (coordinate ``milling_time``, h) and ``amorphous_method``:
         ``method_value``, ``method_std``, ``method_low``, ``method_high`` (amorphous
         weight fraction, 95 % limits, ``1``), ``method_applicable``,
         ``method_primary`` (1 or 0), ``method_reason``. Over ``sample``:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from structkit.structures.composition import molar_mass
 from structkit.structures.crystal import CrystalStructure
 from structkit.xrd.background import Film, film_transmission
-from structkit.xrd.incoherent import incoherent_of_formula
+from structkit.xrd.incoherent import incoherent_scattering
 from structkit.xrd.scattering import anomalous_terms, form_factor
 
 Floats = NDArray[np.float64]
@@ -74,9 +75,30 @@ class Geometry:
 def coherent_power(atoms: Mapping[str, float], s: Floats, wavelength: float) -> Floats:
     """Return ``sum n |f|^2`` of a formula unit, electron units."""
     total = np.zeros_like(s)
+    key = s.tobytes()
     for element, count in atoms.items():
-        real, imaginary = anomalous_terms(element, wavelength)
-        total += count * ((form_factor(element, s) + real) ** 2 + imaginary**2)
+        total += count * _atom(element, key, wavelength)[0]
+    return total
+
+
+@lru_cache(maxsize=512)
+def _atom(element: str, key: bytes, wavelength: float) -> tuple[Floats, Floats]:
+    """Return ``|f|^2`` and the incoherent scattering of an atom at angles ``key``.
+
+    The patterns of a series share their angles: each atom is looked up once.
+    """
+    s = np.frombuffer(key)
+    real, imaginary = anomalous_terms(element, wavelength)
+    coherent = (form_factor(element, s) + real) ** 2 + imaginary**2
+    return coherent, incoherent_scattering(element, s)
+
+
+def _incoherent(atoms: Mapping[str, float], s: Floats, wavelength: float) -> Floats:
+    """Return the incoherent scattering of a formula unit, electron units."""
+    total = np.zeros_like(s)
+    key = s.tobytes()
+    for element, count in atoms.items():
+        total += count * _atom(element, key, wavelength)[1]
     return total
 
 
@@ -90,9 +112,9 @@ def thermal_diffuse(
     Independent vibrations: ``sum |f|^2 (1 - exp(-2 B s^2))``.
     """
     total = np.zeros_like(s)
+    key = s.tobytes()
     for site in structure.sites:
-        real, imaginary = anomalous_terms(site.element, wavelength)
-        power = (form_factor(site.element, s) + real) ** 2 + imaginary**2
+        power = _atom(site.element, key, wavelength)[0]
         lost = 1.0 - np.exp(-2.0 * site.b_iso * s**2)
         total += site.occupancy * site.multiplicity * power * lost
     return total
@@ -109,10 +131,18 @@ def crystalline_smooth(
     for structure, scale in zip(structures.values(), scales.tolist(), strict=True):
         if scale <= 0.0:
             continue
-        own = thermal_diffuse(structure, geometry.s, geometry.wavelength)
-        own += incoherent_of_formula(structure.atom_counts, geometry.s)
-        total += scale * own / structure.cell_mass
+        key = geometry.s.tobytes()
+        total += scale * _smooth_of(structure, key, geometry.wavelength)
     return np.asarray(total * geometry.response)
+
+
+@lru_cache(maxsize=64)
+def _smooth_of(structure: CrystalStructure, key: bytes, wavelength: float) -> Floats:
+    """Return thermal diffuse and incoherent scattering of a crystal per g/mol."""
+    s = np.frombuffer(key)
+    own = thermal_diffuse(structure, s, wavelength)
+    own = own + _incoherent(structure.atom_counts, s, wavelength)
+    return np.asarray(own / structure.cell_mass)
 
 
 def density_deficit(
@@ -177,7 +207,7 @@ def amorphous_unit(
     """
     power = coherent_power(atoms, geometry.s, geometry.wavelength)
     power = power * (1.0 - density_deficit(atoms, geometry, density))
-    power = power + incoherent_of_formula(atoms, geometry.s)
+    power = power + _incoherent(atoms, geometry.s, geometry.wavelength)
     return np.asarray(power / molar_mass(atoms) * geometry.response)
 
 

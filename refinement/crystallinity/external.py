@@ -77,6 +77,8 @@ class InstrumentConstant:
     """Of ``log_constants``, shape (n_phases, n_phases)."""
     estimates: tuple[KnownAmount, ...]
     """What it was estimated from."""
+    log_tau: Floats
+    """ln of the microabsorption factor of each estimate at that diameter."""
     deviations: Floats
     """ln of each estimate over the common constant, microabsorption taken out."""
     log_common: float
@@ -93,6 +95,17 @@ class InstrumentConstant:
     """Particle diameter that fits them best, micrometre."""
     size_class: str
     """Brindley's class of the coarsest phase at the largest diameter allowed."""
+
+    def factors_in(self, sample: str) -> Floats:
+        """Return the microabsorption factor of each phase in a sample of the estimates.
+
+        1 elsewhere: a milled powder is fine.
+        """
+        factors = np.ones(len(self.phases))
+        for one, tau in zip(self.estimates, self.log_tau.tolist(), strict=True):
+            if one.sample == sample:
+                factors[self.phases.index(one.phase)] = math.exp(tau)
+        return factors
 
     @property
     def common(self) -> float:
@@ -333,6 +346,7 @@ def _apply(
         log_constants=rows @ unknowns,
         covariance=covariance,
         estimates=tuple(known),
+        log_tau=tau,
         deviations=deviations,
         log_common=float(unknowns[0]),
         log_common_std=math.sqrt(common_variance),

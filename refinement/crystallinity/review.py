@@ -25,6 +25,10 @@ _MOST_HALO = 0.12
 blank nor its own before it is told."""
 _MOST_FILM = 0.4
 """Excess of film over that of the reference, relative, from which it is told."""
+_LEAST_SAMPLES = 4
+"""Samples needed to tell which one lies under another film."""
+_GLASSY = 0.15
+"""Amorphous scale over the largest from which a halo is one to compare with."""
 _SIGMAS = 3.0
 
 
@@ -145,24 +149,27 @@ def _of_film(
 ) -> Iterator[Flag]:
     """Tell where a sample lies under more film, or less, than the others.
 
-    The rest of its smooth scattering is held against the halo of the glassiest other
-    sample and the blank together.
+    The rest of its smooth scattering is held against the halo of each glassy sample
+    and the blank together; the median over them tells.
     """
     parts = {n: s.part for n, s in content.samples.items() if s.part is not None}
     factor = content.blank.factor
-    if len(parts) < 2 or not factor > 0.0:
+    if len(parts) < _LEAST_SAMPLES or not factor > 0.0:
         return
+    strongest = max(part.scale.value for part in parts.values())
+    glassy = [n for n, p in parts.items() if p.scale.value > _GLASSY * strongest]
     excess: dict[str, float] = {}
     for name, part in parts.items():
-        others = [other for n, other in parts.items() if n != name]
-        glassy = max(others, key=lambda other: other.scale.value)
         geometry = geometry_of(results[name], facts)
         film = blank_at(facts, geometry) * factor / geometry.response
-        if glassy.halo.shape != film.shape:
-            continue
-        columns = np.column_stack([glassy.halo, film])
-        amounts, *_ = np.linalg.lstsq(columns, part.halo, rcond=None)
-        excess[name] = float(amounts[1])
+        found = []
+        for other in glassy:
+            halo = parts[other].halo
+            if other != name and halo.shape == film.shape:
+                columns = np.column_stack([halo, film])
+                found.append(np.linalg.lstsq(columns, part.halo, rcond=None)[0][1])
+        if found:
+            excess[name] = float(np.median(found))
     middle = float(np.median(list(excess.values()))) if excess else 0.0
     for name, value in excess.items():
         if abs(value - middle) > _MOST_FILM:

@@ -33,6 +33,8 @@ Floats = NDArray[np.float64]
 
 _ROUNDS = 12
 _SETTLED = 1e-4
+_POINTS = 250
+"""Blocks of points over which smooth curves are averaged."""
 _FILM_FLOOR = 0.05
 """Relative 1 sigma of the blank's factor at least: film and air differ that much."""
 
@@ -75,7 +77,7 @@ def share_of_blank(
             smooth_of(results[name]),
             blank_at(facts, geometry),
             _crystals(scales[name], facts, geometry),
-            std=results[name].curves["observed_std"].to_numpy(),
+            std=_average(results[name].curves["observed_std"].to_numpy()),
         )
         return BlankShare(
             factor=factor, std=std, source=f"fitted to {name}", misfit=misfit
@@ -97,9 +99,9 @@ def share_of_blank(
 
 
 def geometry_of(result: RefinementResult, facts: SeriesFacts) -> Geometry:
-    """Return the points and optics of a result."""
+    """Return blocks of points and the optics of a result."""
     return Geometry(
-        two_theta=result.curves[TWO_THETA].to_numpy(),
+        two_theta=_average(result.curves[TWO_THETA].to_numpy()),
         wavelength=facts.wavelength,
         polarization_ratio=facts.polarization_ratio,
         film_thickness_um=facts.film_thickness_um,
@@ -107,9 +109,16 @@ def geometry_of(result: RefinementResult, facts: SeriesFacts) -> Geometry:
 
 
 def smooth_of(result: RefinementResult) -> Floats:
-    """Return all of a fit that is not Bragg scattering."""
+    """Return all of a fit that is not Bragg scattering, averaged over blocks."""
     curves = result.curves
-    return np.asarray(curves["background"].to_numpy() + curves["halo"].to_numpy())
+    return _average(curves["background"].to_numpy() + curves["halo"].to_numpy())
+
+
+def _average(values: Floats) -> Floats:
+    """Return means over blocks of neighbouring points."""
+    size = max(values.size // _POINTS, 1)
+    kept = (values.size // size) * size
+    return np.asarray(values[:kept].reshape(-1, size).mean(axis=1))
 
 
 def blank_at(facts: SeriesFacts, geometry: Geometry) -> Floats:

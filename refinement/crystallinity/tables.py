@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from refinement.crystallinity.content import METHOD
 from refinement.crystallinity.flags import Flag
 from refinement.result import CELL_KEYS
 from structkit.schema import MILLING_TIME, PHASE, SAMPLE
@@ -127,7 +128,8 @@ def amorphous_table(contents: xr.Dataset) -> DataFrame:
         limits of the method that speaks are cut to what the atoms allow.
     """
     names = {f"method_{key}": key for key in AMORPHOUS_COLUMNS if key not in _KEYS}
-    table = contents[list(names)].rename(names).transpose(SAMPLE, "method")
+    table = contents[list(names)].rename(names | {METHOD: "method"})
+    table = table.transpose(SAMPLE, "method")
     speaks = table["primary"] > 0
     for key in ("value", "std", "low", "high"):
         final = "amorphous_fraction" + ("" if key == "value" else f"_{key}")

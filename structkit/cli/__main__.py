@@ -43,6 +43,11 @@ VERBS = (
         "structkit.cli.compare",
         "Refine a series by several engines, side by side.",
     ),
+    Verb(
+        "crystallinity",
+        "structkit.cli.crystallinity",
+        "Find the amorphous content again, from stored refinements.",
+    ),
     Verb("demo", "structkit.cli.demo", "Simulate a milling series and refine it."),
     Verb(
         "engines",

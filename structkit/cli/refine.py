@@ -8,7 +8,7 @@ import click
 
 from structkit.cli.options import gsas2_python_option
 from structkit.cli.output import check_output_folder
-from structkit.cli.table import format_series
+from structkit.cli.table import format_contents, format_series
 from structkit.errors import FitError
 from structkit.schema import FitStatus
 
@@ -46,6 +46,7 @@ def command(
         series_file, output, engine=engine, resume=resume, jobs=jobs
     )
     click.echo(format_series(results))
+    click.echo(f"\n{format_contents(results)}\n")
     for name in ("size_nm", "microstrain"):
         if name in results and "remark" in results[name].attrs:
             click.echo(f"{name}: {results[name].attrs['remark']}.")

@@ -81,6 +81,35 @@ def format_series(results: xr.Dataset) -> str:
     return format_table(header, rows)
 
 
+def format_contents(contents: xr.Dataset) -> str:
+    """Return what is said of each sample's amorphous content, and of the phases.
+
+    Parameters
+    ----------
+    contents : xarray.Dataset
+        As :func:`structkit.pipeline.run_refinement` returns it.
+    """
+    phases = [str(name) for name in contents[PHASE].to_numpy()]
+    header = ["sample", "t/h", "amorphous", "95 %", "method", *phases, "flags"]
+    rows = []
+    for name in contents[SAMPLE].to_numpy():
+        one = contents.sel({SAMPLE: name})
+        low, high = (
+            format_number(one, f"amorphous_fraction_{end}") for end in ("low", "high")
+        )
+        row = [str(name), f"{_number(one, MILLING_TIME):g}"]
+        row += [format_with_std(one, "amorphous_fraction"), f"{low}..{high}"]
+        row.append(str(one["amorphous_method"].item()) or "-")
+        row += [
+            format_with_std(one.sel({PHASE: phase}), "weight_fraction_sample")
+            for phase in phases
+        ]
+        row.append(str(one["flags"].item()))
+        rows.append(row)
+    verdicts = [str(one) for one in contents["verdict"].to_numpy()]
+    return "\n".join([format_table(header, rows), "", *verdicts])
+
+
 def format_number(results: xr.Dataset, name: str, *, digits: int = 3) -> str:
     """Return a scalar variable, ``-`` where it is absent or unknown."""
     return format_value(_number(results, name), digits=digits)

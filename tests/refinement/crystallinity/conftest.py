@@ -1,6 +1,7 @@
 """A refinement result made by hand, with any numbers that a test wants."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import xarray as xr
 
 from refinement.result import RefinementResult, phase_variable, scalar
 from structkit.schema import PHASE, TWO_THETA, FitStatus
+from structkit.synthetic.study import StudyTruth, simulate_study, simulate_study_blank
 
 ANGLES = np.linspace(10.0, 80.0, 701)
 
@@ -76,3 +78,81 @@ def build_result(
 def make_result() -> Callable[..., Any]:
     """Return :func:`build_result`."""
     return build_result
+
+
+def build_study(
+    *,
+    times_h: Sequence[float] = (1.0, 2.0, 4.0, 6.0),
+    spiked: str | None = None,
+    adversary: str | None = None,
+    relative_esd: float = 0.01,
+    seed: int = 3,
+    truth: StudyTruth | None = None,
+) -> tuple[dict[str, RefinementResult], xr.Dataset, xr.Dataset]:
+    """Return perfect results of a synthetic study, its truth and its blank.
+
+    Scales are the true ones, their esds small; curves are those of the generator. What
+    a test finds amiss is then the method's, not an engine's.
+    """
+    truth = truth or StudyTruth(film_std_um=0.0, drift=0.0)
+    rng = np.random.default_rng(seed)
+    _, known = simulate_study(
+        truth,
+        rng=rng,
+        times_h=times_h,
+        spiked=spiked,
+        adversary=adversary,  # type: ignore[arg-type]
+    )
+    blank = simulate_study_blank(truth, rng=rng)
+    results = {
+        str(name): _perfect(known.sel(sample=name), relative_esd)
+        for name in known["sample"].to_numpy()
+    }
+    return results, known, blank
+
+
+def _perfect(known: xr.Dataset, relative_esd: float) -> RefinementResult:
+    """Return a result that is the truth."""
+    names = [str(name) for name in known[PHASE].to_numpy()]
+    there = [
+        n for n in names if np.isfinite(float(known["weight_fraction"].sel(phase=n)))
+    ]
+    lines = known["component"].sel(phase=there).fillna(0.0)
+    # A line of scale S has the area S m|F|^2 LP/(M V) in degrees.
+    unit = 16.0 * np.pi / 1.5418**3 * np.pi / 180.0
+    spike = float(known.get("spike_fraction", 0.0))
+    amounts = known["weight_fraction"].sel(phase=there).to_numpy() * (1.0 - spike)
+    if "rutile" in there:
+        amounts[there.index("rutile")] = spike
+    scales = float(known["instrument_scale"] / known["mass_attenuation"]) / unit
+    values = scales * amounts
+    esd = relative_esd * np.maximum(values, 0.02 * values.sum() + 1e-3)
+    result = build_result(values, names=there)
+    angles = known[TWO_THETA].to_numpy()
+    smooth = known["background"] + known["film"]
+    curves = xr.Dataset(
+        {
+            "component": ((PHASE, TWO_THETA), lines.to_numpy()),
+            "halo": (TWO_THETA, known["halo"].to_numpy()),
+            "background": (TWO_THETA, smooth.to_numpy()),
+            "observed": (TWO_THETA, known["expected"].to_numpy()),
+            "calculated": (TWO_THETA, known["expected"].to_numpy()),
+            "observed_std": (TWO_THETA, np.sqrt(known["expected"].to_numpy())),
+        },
+        coords={TWO_THETA: angles, PHASE: there},
+    )
+    parameters = result.parameters.assign(
+        scale_std=phase_variable("scale_std", esd),
+        scale_covariance=((PHASE, "phase_"), np.diag(esd**2)),
+        weight_fraction_crystalline=phase_variable(
+            "weight_fraction_crystalline", values / max(values.sum(), 1e-300)
+        ),
+        detection_limit=phase_variable("detection_limit", np.full(len(there), 1e-3)),
+    )
+    return replace(result, parameters=parameters, curves=curves)
+
+
+@pytest.fixture(scope="session")
+def make_study() -> Callable[..., Any]:
+    """Return :func:`build_study`."""
+    return build_study
