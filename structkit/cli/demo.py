@@ -31,15 +31,15 @@ _CONTENT = "crystalline_fraction"
 @click.option("--seed", type=int, default=20250, show_default=True, help="Of noise.")
 @click.option("--open", "show", is_flag=True, help="Open the figure when it is done.")
 def command(output: Path, *, seed: int, show: bool) -> None:
-    """Simulate the milling of NaTaCl6 and Na2O, refine it, compare with the truth."""
+    """Simulate milled NaCl, TaCl5 and Na2O, refine it, compare with the truth."""
     check_output_folder(output)
     from structkit.pipeline import run_refinement
     from structkit.plot.series import compose_series
     from structkit.plot.style import write_figure
     from structkit.store import read_dataset
-    from structkit.synthetic.xrd import write_series
+    from structkit.synthetic.study import write_study
 
-    series_file = write_series(output / "measured", seed=seed)
+    series_file = write_study(output / "measured", seed=seed, tables=())
     results = run_refinement(series_file, output / "results")
     truth = complete_truth(read_dataset(series_file.with_name("truth.nc")))
     figure = write_figure(compose_series(results, truth=truth), output / FIGURE)
@@ -55,7 +55,7 @@ def complete_truth(truth: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     truth : xarray.Dataset
-        What ``structkit.synthetic.xrd.write_series`` left in ``truth.nc``: shares and
+        What ``structkit.synthetic.study.write_study`` left in ``truth.nc``: shares and
         sizes of the phases, and the parts of each pattern over ``two_theta``.
 
     Returns
@@ -63,14 +63,13 @@ def complete_truth(truth: xr.Dataset) -> xr.Dataset:
     xarray.Dataset
         Also ``crystalline_area_fraction``, the area of the reflections over that of
         reflections and halo, and ``relative_scale``, the weight fraction over that of
-        the shortest milling time; both without unit.
+        the shortest milling time, NaN for a phase that comes later; both without unit.
     """
     crystalline = truth["component"].sum([PHASE, TWO_THETA])
     area = crystalline / (crystalline + truth["halo"].sum(TWO_THETA))
     first = truth.isel({SAMPLE: int(np.argmin(truth[MILLING_TIME].to_numpy()))})
-    relative = truth["weight_fraction"] / first["weight_fraction"].drop_vars(
-        [SAMPLE, MILLING_TIME]
-    )
+    start = first["weight_fraction"].drop_vars([SAMPLE, MILLING_TIME])
+    relative = truth["weight_fraction"] / start.where(start > 0.0)
     unitless = {"units": "1"}
     return truth.drop_dims(TWO_THETA).assign(
         {

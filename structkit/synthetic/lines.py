@@ -27,7 +27,7 @@ _COARSE = 0.14  # degree; a spline is right to 2 (_COARSE / _NEAR)^4 = 4e-5 of t
 _POINTS = 16000  # points drawn at once, for the same reason as _BLOCK
 _BLOCK = 64  # lines drawn at once, so that they stay in the processor's cache
 _BROAD = 5.0  # half width over sigma from which five terms do: 945 / 5^10 = 1e-4
-_BLUR = 0.1  # axial paths closer than this share of the width count as one
+_BLUR = 0.1  # axial paths closer than this share of the width count as a Gaussian
 _NEGLIGIBLE = 1e-6
 _AXIAL_NODES = 6
 _SIZE_NODES = 5
@@ -202,7 +202,9 @@ def _draw(
     _add_windows(curve, two_theta, lines, np.full_like(area, _NEAR), _peak)
     reach = _CORE_WIDTHS * gaussian + widths.max(axis=0) + np.ptp(paths, axis=1)
     sharp = np.ptp(paths, axis=1) >= _BLUR * (gaussian + widths.max(axis=0))
-    _add_windows(curve, two_theta, lines.choose(~sharp), reach[~sharp], _excess)
+    variance = np.square(paths - lines.centre[:, None]) @ weights
+    blurred = replace(lines, sigma=np.sqrt(lines.sigma**2 + variance)).choose(~sharp)
+    _add_windows(curve, two_theta, blurred, reach[~sharp], _excess)
     split = lines.choose(sharp)
     _add_windows(curve, two_theta, split, reach[sharp], _minus_lorentzian)
     for ray, share in zip(paths[sharp].T, weights, strict=True):

@@ -11,7 +11,9 @@ import xarray as xr
 
 from structkit.cli.__main__ import main
 from structkit.cli.demo import FIGURE, complete_truth, format_comparison
+from structkit.io.manifest import read_series
 from structkit.store import read_dataset
+from structkit.structures.cif import read_cif
 
 
 def make_truth() -> xr.Dataset:
@@ -39,6 +41,13 @@ def test_truth_gets_the_names_of_the_results() -> None:
     np.testing.assert_allclose(truth["crystalline_area_fraction"], [0.25, 0.8])
     np.testing.assert_allclose(truth["relative_scale"], [[0.25], [1.0]])
     assert truth["relative_scale"].attrs["units"] == "1"
+
+
+def test_a_phase_that_comes_later_has_no_relative_scale() -> None:
+    known = make_truth()
+    known["weight_fraction"][1] = 0.0
+    scales = complete_truth(known)["relative_scale"]
+    assert np.isnan(scales).all()
 
 
 def test_comparison_shows_truth_beside_result() -> None:
@@ -70,7 +79,10 @@ def test_demo_writes_one_figure_and_says_where(
     shown = capsys.readouterr().out
     assert f"Figure: {tmp_path / 'demo' / FIGURE}" in shown
     assert (tmp_path / "demo" / FIGURE).stat().st_size > 10_000
-    assert (tmp_path / "demo" / "measured" / "series.toml").is_file()
+    measured = tmp_path / "demo" / "measured"
+    series = read_series(measured / "series.toml")
+    assert series.samples[0].role == "unmilled"
+    assert read_cif(measured / "TaCl5_idealised.cif").formula == "TaCl5"
 
 
 def test_demo_checks_its_folder_first(
