@@ -16,7 +16,11 @@ from numpy.typing import NDArray
 
 from refinement.crystallinity import area, standards
 from refinement.crystallinity.closure import amorphous_remainder, crystallinity_bound
-from refinement.crystallinity.external import Contents, absolute_contents
+from refinement.crystallinity.external import (
+    Contents,
+    absolute_contents,
+    coarse_factors,
+)
 from refinement.crystallinity.facts import SPIKED, UNMILLED, SeriesFacts
 from refinement.crystallinity.methods import (
     AREA,
@@ -38,6 +42,7 @@ from refinement.crystallinity.ponkcs import MOST_CHANGE, HaloMatch, match_halo
 from refinement.crystallinity.reference import (
     Constants,
     constant_table,
+    contrasts_of,
     film_std,
     find_constant,
 )
@@ -180,12 +185,20 @@ def _by_external(
     is_reference = sample.name in constant.samples
     shared = math.hypot(facts.external.transfer_std, film_std(result, facts))
     tau = constant.factors_in(sample.name)
+    coarse = np.zeros_like(tau)
+    if facts.samples[sample.name].role == UNMILLED and not is_reference:
+        contrasts = contrasts_of(own, facts)
+        tau, coarse = coarse_factors(contrasts, facts.external.particle_size_um)
     contents = absolute_contents(
         constant,
         crystals.values / tau,
         crystals.covariance / np.outer(tau, tau),
         attenuation=attenuation,
         relative_std=0.0 if is_reference else shared,
+    )
+    by_size = contents.fractions * coarse
+    contents = replace(
+        contents, covariance=contents.covariance + np.outer(by_size, by_size)
     )
     if spike is not None:
         contents = _without_standard(contents, spike.weight_fraction)

@@ -238,6 +238,34 @@ def estimate_constant(
     )
 
 
+def coarse_factors(
+    contrasts: Floats, particle_size_um: tuple[float, float]
+) -> tuple[Floats, Floats]:
+    """Return the microabsorption of each phase of a powder that was not milled.
+
+    Parameters
+    ----------
+    contrasts : ndarray, shape (n_phases,)
+        Linear attenuation of each phase less the mean of the solid, **1/cm**.
+    particle_size_um : tuple of float
+        Smallest and largest particle diameter, **micrometre**.
+
+    Returns
+    -------
+    tau, slopes : ndarray, shape (n_phases,)
+        The factor at the middle of the range, and the change of its logarithm by one
+        standard deviation of the diameter's.
+    """
+    center, width = _log_size(particle_size_um)
+
+    def factor(log_size: float) -> Floats:
+        radius = 0.5 * math.exp(log_size) * _CM_PER_UM
+        return np.log([brindley_factor(c * radius) for c in contrasts.tolist()])
+
+    slopes = (factor(center + _STEP) - factor(center - _STEP)) / (2.0 * _STEP) * width
+    return np.exp(factor(center)), np.asarray(slopes)
+
+
 def _log_size(bounds: tuple[float, float]) -> tuple[float, float]:
     """Return mean and standard deviation of ln D, D in micrometre."""
     low, high = math.log(bounds[0]), math.log(bounds[1])

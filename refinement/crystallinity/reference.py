@@ -114,6 +114,7 @@ def _constant_of(
         known_phases(sample, facts) if source == UNMILLED else _spiked(sample, facts)
     )
     seen = {p: w for p, w in known.items() if own.detected[own.phases.index(p)]}
+    contrasts = contrasts_of(own, facts)
     amounts, places = [], []
     for phase, share in seen.items():
         place = own.phases.index(phase)
@@ -126,7 +127,7 @@ def _constant_of(
                 weight_fraction=share,
                 weight_std=_weight_std(source, sample, facts),
                 attenuation=facts.attenuation_of(sample),
-                contrast=_contrast(phase, own, facts),
+                contrast=float(contrasts[place]),
                 linear_attenuation=facts.phases[phase].linear_attenuation,
             )
         )
@@ -209,8 +210,8 @@ def _weight_std(source: str, sample: str, facts: SeriesFacts) -> float:
     return WEIGHING_STD
 
 
-def _contrast(phase: str, own: SampleScales, facts: SeriesFacts) -> float:
-    """Return a phase's linear attenuation less the mean of the solid, 1/cm.
+def contrasts_of(own: SampleScales, facts: SeriesFacts) -> Floats:
+    """Return each phase's linear attenuation less the mean of the solid, 1/cm.
 
     The mean is taken over volumes of the crystals seen; the amorphous part is counted
     with their mean.
@@ -221,7 +222,7 @@ def _contrast(phase: str, own: SampleScales, facts: SeriesFacts) -> float:
     )
     linear = np.array([p.linear_attenuation for p in phases])
     mean = float(volumes @ linear) / max(float(volumes.sum()), 1e-300)
-    return facts.phases[phase].linear_attenuation - mean
+    return np.asarray(linear - mean)
 
 
 def _from_monitor(facts: SeriesFacts) -> InstrumentConstant:
