@@ -302,8 +302,9 @@ def _recipe(fit: Fit, options: NativeOptions) -> dict[str, str]:
     columns = fit.prepared.columns
     counts = {name: columns.names.count(name) for name in set(columns.names)}
     halo = (
-        f"{counts.get(HALO, 0)} Gaussians, FWHM {options.halo_fwhm:g} degree every "
-        f"{options.halo_spacing:g} degree, >= 0"
+        f"{counts.get(HALO, 0)} Gaussians, FWHM {options.halo_growth:g} of 2theta "
+        f"({options.halo_fwhm[0]:g} to {options.halo_fwhm[1]:g} degree), "
+        f"{options.halo_spacing:g} FWHM apart, >= 0"
         if plan.halo
         else "none"
     )
