@@ -114,6 +114,7 @@ def background_columns(
     *,
     extra_terms: int = 0,
     halo_offset: float = 0.0,
+    halo_stretch: float = 1.0,
 ) -> BackgroundColumns:
     """Return the background and halo columns of a plan.
 
@@ -129,6 +130,8 @@ def background_columns(
         Terms added to the polynomial (for the systematic of the background).
     halo_offset : float
         Shift of the bank in spacings (for the same).
+    halo_stretch : float
+        Factor of the bank's widths (for the same).
 
     Notes
     -----
@@ -141,7 +144,8 @@ def background_columns(
     columns = list(np.polynomial.chebyshev.chebvander(unit, n_terms - 1).T)
     names = [CHEBYSHEV] * n_terms
     if plan.halo:
-        for place in halo_places(angles, plan, options, offset=halo_offset):
+        own = options.stretch_halo(halo_stretch)
+        for place in halo_places(angles, plan, own, offset=halo_offset):
             columns.append(gaussian_bump(angles, *place))
             names.append(HALO)
     for center in plan.humps:

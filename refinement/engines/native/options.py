@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,3 +114,14 @@ class NativeOptions:
         """Return the FWHM of the halo bank's Gaussian at ``angle``, both degree."""
         low, high = self.halo_fwhm
         return min(max(self.halo_growth * angle, low), high)
+
+    def stretch_halo(self, factor: float) -> NativeOptions:
+        """Return the options with every member of the halo bank wider by ``factor``."""
+        if factor == 1.0:
+            return self
+        low, high = self.halo_fwhm
+        return replace(
+            self,
+            halo_growth=factor * self.halo_growth,
+            halo_fwhm=(factor * low, factor * high),
+        )
