@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from structkit.schema import PHASE, FitStatus
 
+SCALE_VARIANT = "scale_variant"
+"""Dimension of ``scale_variants``: admissible choices, the fit itself first; their
+``scale_variant_cause`` is a coordinate along it."""
 CELL_KEYS = ("a", "b", "c", "alpha", "beta", "gamma")
 
 VARIABLES: dict[str, tuple[str, str]] = {
@@ -19,6 +22,9 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "systematic_b": ("1", "systematic from displacement parameters"),
     "systematic_texture": ("1", "systematic from preferred orientation"),
     "systematic_particle_size": ("1", "systematic from microabsorption"),
+    "systematic_film": ("1", "systematic from the film's thickness"),
+    "systematic_profile": ("1", "systematic from the line shape"),
+    "scale_systematic": ("1", "systematic uncertainty of the scale"),
     "detection_limit": ("1", "detection limit (weight fraction, 95 %)"),
     "upper_limit": ("1", "upper limit (weight fraction, 95 %)"),
     "scale": ("1", "mass-proportional scale"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from refinement.plan import RefinementPlan
@@ -13,6 +15,8 @@ from structkit.xrd.absorption import brindley_factor
 from structkit.xrd.scattering import linear_absorption
 
 Floats = NDArray[np.float64]
+_ALTERNATIVES = ("background", "particle_size")
+"""Causes whose variants exclude each other."""
 ONE_SIDED_95 = 1.645
 """Standard uncertainties up to a one-sided 95 % limit."""
 
@@ -25,6 +29,61 @@ def fractions(scales: Floats, covariance: Floats) -> tuple[Floats, Floats]:
     share = scales / total
     slope = (np.eye(scales.size) - share[:, None]) / total
     return share, slope @ covariance @ slope.T
+
+
+def spread_by_cause(values: Floats, causes: Sequence[str]) -> Floats:
+    """Return the half-range of values over admissible choices.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_variants, ...)
+        Any function of the scales under each choice; the first is the fit itself.
+    causes : sequence of str, length n_variants
+        Cause of each variant. Backgrounds and particle sizes are alternatives: the
+        largest change counts. Other causes are steps of one phase each, which add in
+        quadrature.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        About 95 %, not 1 sigma: causes added in quadrature.
+    """
+    changes = np.abs(values - values[0])
+    total = np.zeros_like(changes[0])
+    for cause in dict.fromkeys(causes):
+        own = changes[[one == cause for one in causes]]
+        whole = own.max(axis=0) if cause in _ALTERNATIVES else np.sqrt((own**2).sum(0))
+        total = total + whole**2
+    return np.asarray(np.sqrt(total))
+
+
+def scale_spread(
+    parameters: xr.Dataset, weights: Floats, *, causes: Sequence[str] | None = None
+) -> float:
+    """Return the half-range of ``sum_p w_p S_p`` over a fit's admissible choices.
+
+    Parameters
+    ----------
+    parameters : xarray.Dataset
+        Of a result, with ``scale_variants``.
+    weights : ndarray, shape (n_phases,)
+        Weight of each phase's scale in the sum.
+    causes : sequence of str, optional
+        Causes to count, as in ``scale_variant_cause``; default: all.
+
+    Returns
+    -------
+    float
+        About 95 %, not 1 sigma, in units of the sum; NaN where the result has no
+        variants.
+    """
+    if "scale_variants" not in parameters:
+        return float("nan")
+    found = [str(one) for one in parameters["scale_variant_cause"].to_numpy()]
+    kept = [causes is None or one in ("", *causes) for one in found]
+    sums = parameters["scale_variants"].to_numpy()[kept] @ weights
+    own = [one for one, keep in zip(found, kept, strict=True) if keep]
+    return float(spread_by_cause(sums, own))
 
 
 def linear_covariance(columns: Floats, std: Floats, *, gof: float) -> Floats:

@@ -74,6 +74,39 @@ def _halo_end(plan: RefinementPlan, options: NativeOptions) -> float:
     return float(np.degrees(2.0 * np.arcsin(min(sine, 1.0))))
 
 
+def halo_places(
+    angles: Floats, plan: RefinementPlan, options: NativeOptions, *, offset: float = 0.0
+) -> list[tuple[float, float]]:
+    """Return centre and FWHM (degree) of every member of the halo bank.
+
+    Parameters
+    ----------
+    angles : ndarray, shape (n_points,)
+        Points in use, **degree**.
+    plan : RefinementPlan
+        Its wavelength sets where the bank ends.
+    options : NativeOptions
+        Widths; neighbours are ``halo_spacing`` widths apart.
+    offset : float
+        Shift of the whole bank in spacings.
+
+    Notes
+    -----
+    One member stands below the range: a halo that falls from the first point on needs
+    it. Beyond ``halo_q_max`` a glass scatters smoothly and a bank would only feed on
+    the tails of Bragg lines.
+    """
+    first, spacing = float(angles[0]), options.halo_spacing
+    last = min(float(angles[-1]), _halo_end(plan, options)) + 1e-9
+    center = first + (offset - 1.0) * spacing * options.halo_width(first)
+    places = []
+    while center <= last:
+        width = options.halo_width(center)
+        places.append((center, width))
+        center += spacing * width
+    return places
+
+
 def background_columns(
     angles: Floats,
     plan: RefinementPlan,
@@ -81,6 +114,7 @@ def background_columns(
     *,
     extra_terms: int = 0,
     halo_offset: float = 0.0,
+    halo_stretch: float = 1.0,
 ) -> BackgroundColumns:
     """Return the background and halo columns of a plan.
 
@@ -96,13 +130,13 @@ def background_columns(
         Terms added to the polynomial (for the systematic of the background).
     halo_offset : float
         Shift of the bank in spacings (for the same).
+    halo_stretch : float
+        Factor of the bank's widths (for the same).
 
     Notes
     -----
-    The polynomial, the humps and the blank are background; the bank of Gaussians is
-    amorphous area. Its first member stands at the range's start, its last before
-    ``halo_q_max``: beyond, a glass scatters smoothly and a bank would only feed on
-    misfit tails of Bragg lines.
+    The polynomial, the humps and the blank are background; the bank of Gaussians
+    (:func:`halo_places`) is amorphous area.
     """
     span = angles[-1] - angles[0]
     unit = 2.0 * (angles - angles[0]) / span - 1.0
@@ -110,10 +144,9 @@ def background_columns(
     columns = list(np.polynomial.chebyshev.chebvander(unit, n_terms - 1).T)
     names = [CHEBYSHEV] * n_terms
     if plan.halo:
-        first = angles[0] + halo_offset * options.halo_spacing
-        last = min(angles[-1], _halo_end(plan, options)) + 1e-9
-        for center in np.arange(first, last, options.halo_spacing):
-            columns.append(gaussian_bump(angles, center, options.halo_fwhm))
+        own = options.stretch_halo(halo_stretch)
+        for place in halo_places(angles, plan, own, offset=halo_offset):
+            columns.append(gaussian_bump(angles, *place))
             names.append(HALO)
     for center in plan.humps:
         columns.append(gaussian_bump(angles, center, options.hump_fwhm))

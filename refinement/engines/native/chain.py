@@ -29,8 +29,8 @@ from refinement.plan import RefinementPlan
 from structkit.errors import FitError
 
 Floats = NDArray[np.float64]
-_SIZE_CHANGE = (-2.0, 1.0)
-"""Limits of the change of ln D that a weak phase takes over from strong ones."""
+_CHANGES = {"ln_size": (-2.0, 1.0), "ln_strain": (-1.0, 2.0)}
+"""Limits of the change of ln D and ln strain that a weak phase takes from others."""
 _SMALL_SIZE = 150.0
 """Crystallite size (angstrom) of the second start."""
 
@@ -273,47 +273,73 @@ class Chain:
         names = [self.plan.phases[p].name for p in donors]
         return make_link(with_note(fit, f"widths held for {', '.join(names)}"))
 
-    def _clear_sizes(self, layout: Layout, *links: Link) -> NDArray[np.int64]:
-        """Return where ln D stands of the milled phases that are clear in all."""
+    def _clear_widths(
+        self, layout: Layout, kind: str, *links: Link
+    ) -> NDArray[np.int64]:
+        """Return where ``kind`` stands of the milled phases that are clear in all."""
         clear = np.array([name != self._standard for name in self.plan.phase_names])
         for link in links:
             clear &= link.significance >= self.options.clear_phase
-        places = [layout.index(int(p), "ln_size") for p in np.nonzero(clear)[0]]
+        places = [layout.index(int(p), kind) for p in np.nonzero(clear)[0]]
         return np.array(places, dtype=np.int64)
 
-    def _expected_size(
-        self, layout: Layout, link: Link, donor: Link | None, i: int
-    ) -> float | None:
-        """Return ln D of a weak phase, from its donor or else from its company."""
-        if donor is None:
-            seen = self._clear_sizes(layout, link)
-            return float(np.mean(link.values[seen])) if seen.size else None
-        both = self._clear_sizes(layout, link, donor)
-        change = np.median(link.values[both] - donor.values[both]) if both.size else 0.0
-        return float(donor.values[i] + np.clip(change, *_SIZE_CHANGE))
+    def _expected_width(
+        self, layout: Layout, link: Link, donor: Donor, i: int
+    ) -> tuple[float | None, float]:
+        """Return ln D or ln strain of a weak phase, and how much wider its prior is.
 
-    def _restrained(self, link: Link, fit: Fit, donors: dict[int, Link | None]) -> Fit:
+        From its donor and what has changed since then in the phases beside it, else
+        from its company. Where nothing tells the change, the donor's value is the
+        less certain the farther away it stands.
+        """
+        kind = layout.kinds[i]
+        if donor.link is None:
+            seen = self._clear_widths(layout, kind, link)
+            if kind == "ln_strain" or not seen.size:
+                return None, 1.0
+            return float(np.mean(link.values[seen])), 1.0
+        both = self._clear_widths(layout, kind, link, donor.link)
+        if not both.size:
+            return float(donor.link.values[i]), 1.0 + donor.distance
+        change = float(np.median(link.values[both] - donor.link.values[both]))
+        low, high = _CHANGES[kind]
+        expected = donor.link.values[i] + np.clip(change, low, high)
+        return float(expected), float(np.sqrt(donor.distance))
+
+    def _restrained(self, link: Link, fit: Fit, donors: dict[int, Donor]) -> Fit:
         layout, options = fit.prepared.model.layout, self.options
         restraints = fit.restraints
         center, sigma = restraints.center.copy(), restraints.sigma.copy()
         start = fit.minimum.found.values.copy()
         for phase, donor in donors.items():
             for i in np.nonzero(layout.phase == phase)[0]:
-                if donor is not None:
-                    center[i] = donor.values[i]
-                if layout.kinds[i] == "ln_size":
-                    expected = self._expected_size(layout, link, donor, int(i))
+                kind = layout.kinds[i]
+                if donor.link is not None:
+                    center[i] = donor.link.values[i]
+                sigma[i] = options.priors[kind].sigma_second
+                if kind in _CHANGES:
+                    expected, wider = self._expected_width(layout, link, donor, int(i))
                     center[i] = center[i] if expected is None else expected
+                    sigma[i] = min(wider * sigma[i], options.priors[kind].sigma)
                 start[i] = center[i]
-                sigma[i] = options.priors[layout.kinds[i]].sigma_second
         held = replace(restraints, center=center, sigma=sigma)
         second = run_stages(fit.prepared, start, held, self.plan.stages[-1:], options)
         return replace(second, notes=fit.notes)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Donor:
+    """Where a weak phase borrows its line shape from."""
+
+    link: Link | None
+    """The pattern; None where the phase is clear nowhere."""
+    distance: int = 0
+    """How many patterns away it is."""
+
+
 def _donor(
     found: list[Link | FitError], position: int, phase: int, options: NativeOptions
-) -> Link | None:
+) -> Donor:
     """Return the nearest link that can lend ``phase`` its parameters.
 
     A phase that is clear where it is needed borrows only from where it is strong; one
@@ -328,5 +354,5 @@ def _donor(
         if i == position or not isinstance(link, Link):
             continue
         if link.significance[phase] >= needed:
-            return link
-    return None
+            return Donor(link=link, distance=abs(i - position))
+    return Donor(link=None)

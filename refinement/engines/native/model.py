@@ -56,8 +56,8 @@ class Model:
     """Instrument matrix."""
     lines: tuple[PhaseLines, ...]
     layout: Layout
-    backgrounds: dict[tuple[int, float], BackgroundColumns]
-    """Background columns made so far, by terms added and offset of the halo bank."""
+    backgrounds: dict[tuple[int, float, float], BackgroundColumns]
+    """Background columns made so far, by terms added, offset, stretch of the bank."""
     columns: NDArray[np.int64]
     """First crystalline column of each phase; one more at the end."""
 
@@ -209,10 +209,14 @@ def draw_phase(
 
 
 def model_background(
-    model: Model, *, extra_terms: int = 0, halo_offset: float = 0.0
+    model: Model,
+    *,
+    extra_terms: int = 0,
+    halo_offset: float = 0.0,
+    halo_stretch: float = 1.0,
 ) -> BackgroundColumns:
     """Return background columns of a model, made once for each choice."""
-    key = (extra_terms, halo_offset)
+    key = (extra_terms, halo_offset, halo_stretch)
     if key not in model.backgrounds:
         model.backgrounds[key] = background_columns(
             model.angles,
@@ -220,6 +224,7 @@ def model_background(
             model.options,
             extra_terms=extra_terms,
             halo_offset=halo_offset,
+            halo_stretch=halo_stretch,
         )
     return model.backgrounds[key]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +71,13 @@ class NativeOptions:
     held, as U, V, W with a negative variance have no meaning."""
     prior_scale_cap: float = 25.0
     """Cap of the GOF^2 by which priors are scaled."""
-    halo_fwhm: float = 4.5
-    """FWHM of each Gaussian of the halo bank, degree."""
-    halo_spacing: float = 2.25
-    """Spacing of the halo bank, degree."""
+    halo_growth: float = 0.2
+    """FWHM of a Gaussian of the halo bank over the 2theta at which it stands: the
+    interference maxima of a glass broaden about in proportion to Q."""
+    halo_fwhm: tuple[float, float] = (2.0, 8.0)
+    """Least and largest FWHM of a Gaussian of the halo bank, degree."""
+    halo_spacing: float = 0.4
+    """Distance of neighbours in the halo bank, in FWHM."""
     halo_q_max: float = 4.1
     """Q (1/angstrom) beyond which a glass scatters smoothly: the bank ends there."""
     halo_threshold: float = 0.02
@@ -106,3 +109,19 @@ class NativeOptions:
     """GOF over the series' median at which fallbacks are tried."""
     systematics: bool = True
     """State systematic uncertainties of the fractions (extra linear fits)."""
+
+    def halo_width(self, angle: float) -> float:
+        """Return the FWHM of the halo bank's Gaussian at ``angle``, both degree."""
+        low, high = self.halo_fwhm
+        return min(max(self.halo_growth * angle, low), high)
+
+    def stretch_halo(self, factor: float) -> NativeOptions:
+        """Return the options with every member of the halo bank wider by ``factor``."""
+        if factor == 1.0:
+            return self
+        low, high = self.halo_fwhm
+        return replace(
+            self,
+            halo_growth=factor * self.halo_growth,
+            halo_fwhm=(factor * low, factor * high),
+        )

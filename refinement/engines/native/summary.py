@@ -22,10 +22,21 @@ from refinement.engines.native.covariance import (
 )
 from refinement.engines.native.fit import Fit
 from refinement.engines.native.options import NativeOptions
-from refinement.engines.native.systematics import Systematics, estimate_systematics
+from refinement.engines.native.systematics import (
+    CAUSES,
+    Systematics,
+    estimate_systematics,
+)
 from refinement.engines.weights import ONE_SIDED_95, corrected_scales, fractions
 from refinement.quality import assess
-from refinement.result import CELL_KEYS, RefinementResult, phase_variable, scalar
+from refinement.result import (
+    CELL_KEYS,
+    SCALE_VARIANT,
+    RefinementResult,
+    attributes,
+    phase_variable,
+    scalar,
+)
 from structkit.schema import PHASE, TWO_THETA, FitStatus
 
 Floats = NDArray[np.float64]
@@ -45,9 +56,7 @@ def summarize(
     share, share_covariance = fractions(
         scales, covariance.phase_scales / np.outer(tau, tau)
     )
-    systematics = (
-        estimate_systematics(fit, options, share) if options.systematics else None
-    )
+    systematics = estimate_systematics(fit, options) if options.systematics else None
     status, reason = _judge(fit, covariance)
     variables = _phase_variables(
         fit, covariance, scales, tau, share, share_covariance, systematics
@@ -58,6 +67,11 @@ def summarize(
             ("background_variant",), systematics.area_variants, {"units": "1"}
         )
         coords["background_variant"] = list(systematics.area_labels)
+        variables["scale_variants"] = xr.Variable(
+            (SCALE_VARIANT, PHASE), systematics.scales, attributes("scale")
+        )
+        coords[SCALE_VARIANT] = [one.label for one in systematics.variants]
+        coords["scale_variant_cause"] = (SCALE_VARIANT, list(systematics.causes))
     if begun is not None:
         variables["seconds"] = scalar("seconds", time.perf_counter() - begun)
     parameters = xr.Dataset(variables | _scalars(fit, covariance), coords=coords)
@@ -96,10 +110,8 @@ def _phase_variables(
     }
     if systematics is not None:
         values["weight_fraction_crystalline_systematic"] = systematics.total
-        values["systematic_background"] = systematics.background
-        values["systematic_b"] = systematics.displacement_parameters
-        values["systematic_texture"] = systematics.texture
-        values["systematic_particle_size"] = systematics.particle_size
+        values["scale_systematic"] = systematics.scale_total
+        values |= {f"systematic_{one}": systematics.part(one) for one in CAUSES}
     values |= _shapes(fit, covariance)
     values |= _cells(fit, covariance)
     return {name: phase_variable(name, array) for name, array in values.items()}
@@ -302,8 +314,9 @@ def _recipe(fit: Fit, options: NativeOptions) -> dict[str, str]:
     columns = fit.prepared.columns
     counts = {name: columns.names.count(name) for name in set(columns.names)}
     halo = (
-        f"{counts.get(HALO, 0)} Gaussians, FWHM {options.halo_fwhm:g} degree every "
-        f"{options.halo_spacing:g} degree, >= 0"
+        f"{counts.get(HALO, 0)} Gaussians, FWHM {options.halo_growth:g} of 2theta "
+        f"({options.halo_fwhm[0]:g} to {options.halo_fwhm[1]:g} degree), "
+        f"{options.halo_spacing:g} FWHM apart, >= 0"
         if plan.halo
         else "none"
     )

@@ -1,12 +1,14 @@
-"""What the fit's own esds leave out: background, B, texture, particle size."""
+"""What the fit's own esds leave out, as the scales other admissible choices give."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 from refinement.engines.native.background import (
     HALO,
@@ -15,16 +17,15 @@ from refinement.engines.native.background import (
     split_smooth,
 )
 from refinement.engines.native.fit import Fit
-from refinement.engines.native.lines import line_state
+from refinement.engines.native.lines import LineState, line_state
 from refinement.engines.native.model import (
-    Model,
     apply_instrument,
     draw_phase,
     model_background,
 )
 from refinement.engines.native.options import NativeOptions
-from refinement.engines.native.problem import Problem
-from refinement.engines.weights import corrected_scales
+from refinement.engines.native.problem import Linearized, Problem
+from refinement.engines.weights import corrected_scales, spread_by_cause
 from refinement.plan import RefinementPlan
 
 Floats = NDArray[np.float64]
@@ -34,57 +35,88 @@ B_STEP = 0.2
 """Half-range of every phase's overall B, angstrom squared."""
 UNKNOWN_DIAMETER_UM = 5.0
 """Largest particle diameter thought of when none is given, micrometre."""
-_VARIANTS = (
-    ("two terms more", 2, 0.0),
-    ("two terms fewer", -2, 0.0),
-    ("halo bank moved by half its spacing", 0, 0.5),
-)
-"""Admissible backgrounds: label, terms added, shift of the bank in spacings."""
 DIAMETER_FACTOR = 2.0
 """Factor within which a particle diameter that is given can be trusted: one number
 stands for all phases and for a whole distribution."""
+FILM_STEP = 0.1
+"""Half-range of the film's relative thickness: what a sheet varies, and how it lies."""
+SIZE_SPREAD = 0.4
+"""Spread of ln(size) that milled powders have and a line of one size does not show."""
+_PROFILE_STEPS, _LARGEST = 2, 0.3
+"""Gauss-Newton steps to the widths of another line shape; longest step."""
+_VARIANTS = (
+    ("two terms more", 2, 0.0, 1.0),
+    ("two terms fewer", -2, 0.0, 1.0),
+    ("halo bank moved by half its spacing", 0, 0.5, 1.0),
+    ("halo bank a quarter narrower", 0, 0.0, 0.75),
+    ("halo bank a quarter wider", 0, 0.0, 1.25),
+)
+"""Admissible backgrounds: label, terms added, shift of the bank in spacings, factor
+of its widths."""
+AS_FITTED = "as fitted"
+BACKGROUND, B, TEXTURE = "background", "b", "texture"
+PARTICLE, FILM, PROFILE = "particle_size", "film", "profile"
+CAUSES = (BACKGROUND, B, TEXTURE, PARTICLE, FILM, PROFILE)
+"""Causes of systematic uncertainty; each has its ``systematic_<cause>``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """The scales under one admissible choice."""
+
+    cause: str
+    """One of :data:`CAUSES`; empty for the fit itself."""
+    label: str
+    """What was changed."""
+    scales: Floats
+    """Scales over the Brindley factor, shape (n_phases,)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Systematics:
-    """Half-range of each phase's weight fraction by cause, shape (n_phases,) each."""
+    """What other admissible choices would have given."""
 
-    background: Floats
-    """Other admissible backgrounds: the largest change."""
-    displacement_parameters: Floats
-    """B of every phase within 0.2 angstrom squared."""
+    variants: tuple[Variant, ...]
+    """The fit itself first."""
     area_variants: Floats
     """Crystalline share of the area under each admissible background, the fit's own
     first, shape (n_variants,); NaN without a halo."""
     area_labels: tuple[str, ...]
     """What each of those backgrounds is."""
-    texture: Floats
-    """Preferred orientation of the phases for which the plan has none: r = 0.95."""
-    particle_size: Floats
-    """Microabsorption: up to 5 micrometre if no size is given, else a factor of 2."""
+
+    @property
+    def scales(self) -> Floats:
+        """Return the scales of all variants, shape (n_variants, n_phases)."""
+        return np.array([variant.scales for variant in self.variants])
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Return the cause of each variant; empty for the fit itself."""
+        return tuple(variant.cause for variant in self.variants)
 
     @property
     def total(self) -> Floats:
-        """Return the causes added in quadrature."""
-        return np.asarray(
-            np.sqrt(
-                self.background**2
-                + self.displacement_parameters**2
-                + self.particle_size**2
-                + self.texture**2
-            )
-        )
+        """Return the half-range of each weight fraction, all causes in quadrature."""
+        return spread_by_cause(_shares(self.scales), self.causes)
+
+    @property
+    def scale_total(self) -> Floats:
+        """Return the half-range of each scale, all causes in quadrature."""
+        return spread_by_cause(self.scales, self.causes)
+
+    def part(self, cause: str) -> Floats:
+        """Return the half-range of each weight fraction from one cause."""
+        kept = [x in ("", cause) for x in self.causes]
+        causes = tuple(x for x in self.causes if x in ("", cause))
+        return spread_by_cause(_shares(self.scales)[kept], causes)
 
 
-def _share(plan: RefinementPlan, scales: Floats, diameter: float | None) -> Floats:
-    corrected, _ = corrected_scales(plan, scales, diameter_um=diameter)
-    return np.asarray(corrected / max(float(corrected.sum()), 1e-300))
+def _shares(scales: Floats) -> Floats:
+    return np.asarray(scales / np.maximum(scales.sum(axis=1, keepdims=True), 1e-300))
 
 
-def estimate_systematics(
-    fit: Fit, options: NativeOptions, share: Floats
-) -> Systematics:
-    """Return the systematic part of the weight fractions.
+def estimate_systematics(fit: Fit, options: NativeOptions) -> Systematics:
+    """Return scales and areas under other admissible choices.
 
     Parameters
     ----------
@@ -92,66 +124,203 @@ def estimate_systematics(
         A finished fit.
     options : NativeOptions
         Halo bank.
-    share : ndarray, shape (n_phases,)
-        Weight fractions of the crystalline part.
 
     Notes
     -----
-    Half-ranges over admissible choices, about 95 %, not 1 sigma. Line shapes stay as
-    fitted; only the linear problem is solved again. Background: largest change over
-    two terms more, two fewer, and the halo bank moved by half its spacing. B and
-    texture: one phase at a time, added in quadrature.
+    The spread over them is a half-range, about 95 %, not 1 sigma. Line shapes stay as
+    fitted; only the linear problem is solved again. Background: two terms more, two
+    fewer, the halo bank moved by half its spacing, its members a quarter narrower or
+    wider. B, texture, line shape: one phase at a time. Film: its thickness within a
+    tenth. Particle size: up to 5 micrometre if none is given, else a factor of 2.
     """
-    model = fit.prepared.model
-    plan = model.plan
-    bases = model.columns[:-1]
-    changes = []
     columns, amounts = fit.prepared.columns, fit.minimum.found.amounts
     own = division_terms(columns)
-    areas = [_area_share(fit, columns, amounts, own)]
-    labels = ["as fitted"]
+    areas = {AS_FITTED: _area_share(fit, columns, amounts, own)}
     for label, terms in (
         ("one background term fewer", own - 1),
-        ("the whole polynomial as background", plan.background_terms),
+        (
+            "the whole polynomial as background",
+            fit.prepared.model.plan.background_terms,
+        ),
     ):
-        areas.append(_area_share(fit, columns, amounts, terms))
-        labels.append(label)
-    for label, terms, offset in _VARIANTS:
-        if plan.background_terms + terms < 2 or (offset and not plan.halo):
-            continue
-        columns, amounts = _solve_with(fit, options, terms, offset)
-        changes.append(_share(plan, amounts[bases], None) - share)
-        if offset:
-            areas.append(_area_share(fit, columns, amounts, own))
-            labels.append(label)
-    background = np.max(np.abs(changes), axis=0)
-    by_b, by_texture = np.zeros(len(plan.phases)), np.zeros(len(plan.phases))
-    for number in range(len(plan.phases)):
-        amounts = _solve_changed(fit, model, number, "b_overall", B_STEP)
-        by_b += np.square(_share(plan, amounts[bases], None) - share)
-        if plan.phases[number].texture is None:
-            amounts = _solve_changed(fit, model, number, "ln_march", TEXTURE_STEP)
-            by_texture += np.square(_share(plan, amounts[bases], None) - share)
+        areas[label] = _area_share(fit, columns, amounts, terms)
+    found = [_variant(fit, "", AS_FITTED, amounts)]
+    for label, columns, amounts in _other_backgrounds(fit, options):
+        found.append(_variant(fit, BACKGROUND, label, amounts))
+        if label == _VARIANTS[2][0]:
+            areas[label] = _area_share(fit, columns, amounts, own)
+    found += _line_variants(fit)
+    found.append(_variant(fit, PROFILE, "two sizes in every phase", _two_sizes(fit)))
+    found += _particle_variants(fit)
     return Systematics(
-        background=background,
-        area_variants=np.array(areas),
-        area_labels=tuple(labels),
-        displacement_parameters=np.sqrt(by_b),
-        texture=np.sqrt(by_texture),
-        particle_size=_particle_part(plan, fit.minimum.found.amounts[bases]),
+        variants=tuple(found),
+        area_variants=np.array(list(areas.values())),
+        area_labels=tuple(areas),
     )
 
 
-def _particle_part(plan: RefinementPlan, scales: Floats) -> Floats:
+def _variant(fit: Fit, cause: str, label: str, amounts: Floats) -> Variant:
+    model = fit.prepared.model
+    scales, _ = corrected_scales(model.plan, amounts[model.columns[:-1]])
+    return Variant(cause=cause, label=label, scales=scales)
+
+
+def _other_backgrounds(
+    fit: Fit, options: NativeOptions
+) -> Iterator[tuple[str, BackgroundColumns, Floats]]:
+    """Yield label, columns and linear parameters of each admissible background."""
+    problem = fit.prepared.problem
+    plan = problem.model.plan
+    for label, terms, offset, stretch in _VARIANTS:
+        banked = offset != 0.0 or stretch != 1.0
+        if plan.background_terms + terms < 2 or (banked and not plan.halo):
+            continue
+        columns = model_background(
+            problem.model, extra_terms=terms, halo_offset=offset, halo_stretch=stretch
+        )
+        other = Problem(
+            model=problem.model,
+            root_weight=problem.root_weight,
+            observed=problem.observed,
+            background=columns.values * problem.root_weight,
+            background_free=columns.free,
+            cost=np.where(columns.select(HALO), options.halo_threshold, 0.0),
+            gof_square=problem.gof_square,
+        )
+        other.ridge = problem.ridge
+        yield label, columns, other.solve(fit.minimum.found.columns)[0]
+
+
+def _line_variants(fit: Fit) -> list[Variant]:
+    """Return the variants in which the lines of one phase, or of all, change."""
+    model = fit.prepared.model
+    plan = model.plan
+    found = []
+    for number, phase in enumerate(plan.phases):
+        changed = _draw(fit, number, _state(fit, number, b_overall=B_STEP))
+        found.append((B, f"B of {phase.name}", {number: changed}))
+        if phase.texture is None:
+            changed = _draw(fit, number, _state(fit, number, ln_march=TEXTURE_STEP))
+            found.append((TEXTURE, f"texture of {phase.name}", {number: changed}))
+    if plan.film_thickness_um:
+        thicker = plan.film_thickness_um * (1.0 + FILM_STEP)
+        other = replace(plan, film_thickness_um=thicker)
+        all_lines = {
+            number: _draw(fit, number, _state(fit, number, plan=other))
+            for number in range(len(plan.phases))
+        }
+        found.append((FILM, "film a tenth thicker", all_lines))
+    return [
+        _variant(fit, cause, label, _solve_changed(fit, changed))
+        for cause, label, changed in found
+    ]
+
+
+def _state(
+    fit: Fit, number: int, *, plan: RefinementPlan | None = None, **steps: float
+) -> LineState:
+    """Return the lines of a phase with some of its parameters moved."""
+    model = fit.prepared.model
+    values = fit.minimum.found.values.copy()
+    for kind, step in steps.items():
+        values[model.layout.index(number, kind)] += step
+    lines = model.lines[number]
+    return line_state(lines, number, values, model.layout, plan or model.plan)
+
+
+def _draw(fit: Fit, number: int, state: LineState) -> Floats:
+    """Return the weighted columns of one phase."""
+    model = fit.prepared.model
+    padded = draw_phase(model, number, state, window=model.options.value_window)
+    return apply_instrument(model.operator, padded, fit.prepared.problem.root_weight)
+
+
+def _two_sizes(fit: Fit) -> Floats:
+    """Return the linear parameters when the crystallites of a phase have two sizes.
+
+    Widths follow: other tails ask for another width, so the nonlinear parameters are
+    taken to the minimum by Gauss-Newton steps with the fit's own Jacobian.
+    """
+    problem, minimum = fit.prepared.problem, fit.minimum
+    free = np.nonzero(minimum.free)[0]
+    linear = minimum.linear
+    if not isinstance(linear, Linearized):
+        linear = problem.linearize(minimum.found, minimum.free)
+    curvature = fit.restraints.scale / fit.restraints.sigma[free] ** 2
+    hessian = linear.normal + np.diag(curvature)
+    values = minimum.found.values.copy()
+    n = problem.model.n_columns
+    amounts = minimum.found.amounts
+    for remaining in reversed(range(_PROFILE_STEPS + 1)):
+        columns = np.concatenate(
+            [
+                _drawn_twice(fit, number, values)
+                for number in range(len(problem.model.lines))
+            ]
+        )
+        amounts = problem.solve(columns)[0]
+        if not remaining:
+            break
+        calculated = amounts[:n] @ columns + amounts[n:] @ problem.background
+        pull = curvature * (values[free] - fit.restraints.center[free])
+        gradient = linear.jacobian @ (problem.observed - calculated) - pull
+        step = np.clip(np.linalg.solve(hessian, gradient), -_LARGEST, _LARGEST)
+        values[free] = np.clip(
+            values[free] + step, fit.restraints.low[free], fit.restraints.high[free]
+        )
+    return amounts
+
+
+def _drawn_twice(fit: Fit, number: int, values: Floats) -> Floats:
+    """Return the columns of a phase of two sizes with the FWHM of one."""
+    model = fit.prepared.model
+    state = line_state(model.lines[number], number, values, model.layout, model.plan)
+    columns = []
+    for factor in _pair_of_widths(SIZE_SPREAD):
+        wide = state.lorentzian + (factor - 1.0) * state.size_width
+        columns.append(_draw(fit, number, replace(state, lorentzian=wide)))
+    return np.asarray(np.mean(columns, axis=0))
+
+
+def _pair_of_widths(spread: float) -> tuple[float, float]:
+    """Return the widths of two equal Lorentzians whose sum has a FWHM of 1."""
+    narrow, wide = math.exp(-spread), math.exp(spread)
+
+    def excess(half: float) -> float:
+        at_half = sum(w / (half**2 + 0.25 * w**2) for w in (narrow, wide))
+        return at_half - 0.5 * sum(4.0 / w for w in (narrow, wide))
+
+    width = 2.0 * float(brentq(excess, 0.5 * narrow, 0.5 * wide))
+    return narrow / width, wide / width
+
+
+def _solve_changed(fit: Fit, changed: dict[int, Floats]) -> Floats:
+    """Return the linear parameters with the columns of some phases replaced."""
+    starts = fit.prepared.model.columns
+    columns = fit.minimum.found.columns.copy()
+    for number, own in changed.items():
+        columns[starts[number] : starts[number + 1]] = own
+    return fit.prepared.problem.solve(columns)[0]
+
+
+def _particle_variants(fit: Fit) -> list[Variant]:
+    """Return the scales with other particle diameters."""
+    model = fit.prepared.model
+    plan, raw = model.plan, fit.minimum.found.amounts[model.columns[:-1]]
     own = [phase.particle_size_um or plan.particle_size_um for phase in plan.phases]
     known = [size for size in own if size]
-    if not known:
-        change = _share(plan, scales, UNKNOWN_DIAMETER_UM) - _share(plan, scales, None)
-        return np.abs(change)
-    mean = float(np.mean(known))
-    high = _share(plan, scales, mean * DIAMETER_FACTOR)
-    low = _share(plan, scales, mean / DIAMETER_FACTOR)
-    return np.abs(high - low) / 2.0
+    diameters = [UNKNOWN_DIAMETER_UM]
+    if known:
+        mean = float(np.mean(known))
+        diameters = [mean * DIAMETER_FACTOR, mean / DIAMETER_FACTOR]
+    return [
+        Variant(
+            cause=PARTICLE,
+            label=f"particles of {diameter:g} micrometre",
+            scales=corrected_scales(plan, raw, diameter_um=diameter)[0],
+        )
+        for diameter in diameters
+    ]
 
 
 def _area_share(
@@ -167,37 +336,3 @@ def _area_share(
     _, halo = split_smooth(columns, amounts[n:], problem.model.angles, terms=terms)
     areas = float(crystalline @ width), float(halo @ width)
     return areas[0] / max(sum(areas), 1e-300)
-
-
-def _solve_with(
-    fit: Fit, options: NativeOptions, terms: int, offset: float
-) -> tuple[BackgroundColumns, Floats]:
-    problem = fit.prepared.problem
-    columns = model_background(problem.model, extra_terms=terms, halo_offset=offset)
-    other = Problem(
-        model=problem.model,
-        root_weight=problem.root_weight,
-        observed=problem.observed,
-        background=columns.values * problem.root_weight,
-        background_free=columns.free,
-        cost=np.where(columns.select(HALO), options.halo_threshold, 0.0),
-        gof_square=problem.gof_square,
-    )
-    other.ridge = problem.ridge
-    return columns, other.solve(fit.minimum.found.columns)[0]
-
-
-def _solve_changed(
-    fit: Fit, model: Model, number: int, kind: str, step: float
-) -> Floats:
-    """Return the linear parameters with one parameter of one phase changed."""
-    values = fit.minimum.found.values.copy()
-    values[model.layout.index(number, kind)] += step
-    problem = fit.prepared.problem
-    state = line_state(model.lines[number], number, values, model.layout, model.plan)
-    padded = draw_phase(model, number, state, window=model.options.value_window)
-    columns = fit.minimum.found.columns.copy()
-    columns[model.columns[number] : model.columns[number + 1]] = apply_instrument(
-        model.operator, padded, problem.root_weight
-    )
-    return problem.solve(columns)[0]

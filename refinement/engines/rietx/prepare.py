@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from refinement.engines.native.background import halo_places
 from refinement.engines.native.engine import NativeEngine
 from refinement.engines.native.options import NativeOptions
 from refinement.engines.points import noise_remark, select_points
@@ -176,9 +176,7 @@ def _smooth_columns(
     ]
     places: list[tuple[str, tuple[float, float]]] = []
     if plan.halo:
-        last = min(float(angles[-1]), _halo_end(plan, options)) + 1e-9
-        centers = np.arange(angles[0], last, options.halo_spacing)
-        places += [(HALO, (float(center), options.halo_fwhm)) for center in centers]
+        places += [(HALO, place) for place in halo_places(angles, plan, options)]
     places += [(HUMP, (center, options.hump_fwhm)) for center in plan.humps]
     columns += [
         Smooth(
@@ -194,12 +192,6 @@ def _smooth_columns(
         path = "instrument.background.scale"
         columns.append(Smooth(kind=BLANK, path=path, values=blank))
     return tuple(columns)
-
-
-def _halo_end(plan: RefinementPlan, options: NativeOptions) -> float:
-    """Return the 2theta (degree) at which a bank of Gaussians ends."""
-    sine = options.halo_q_max * plan.instrument.radiation.wavelength / (4.0 * math.pi)
-    return math.degrees(2.0 * math.asin(min(sine, 1.0)))
 
 
 def _start(

@@ -11,6 +11,7 @@ from refinement.engines.weights import (
     absorption_factors,
     corrected_scales,
     fractions,
+    spread_by_cause,
 )
 from refinement.plan import Phase, RefinementPlan
 from structkit.structures import library
@@ -131,3 +132,12 @@ def test_no_intensity_needs_no_correction() -> None:
     scales, factors = corrected_scales(make_plan(particle_size_um=2.0), np.zeros(3))
     assert scales.tolist() == [0.0, 0.0, 0.0]
     assert factors.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_spread_by_cause_against_a_slow_form() -> None:
+    """Backgrounds exclude each other, steps of single phases add up."""
+    causes = ["", "background", "background", "b", "b", "film"]
+    values = np.array([[1.0], [1.3], [0.6], [1.1], [0.8], [1.5]])
+    slow = np.sqrt(0.4**2 + (0.1**2 + 0.2**2) + 0.5**2)
+    assert spread_by_cause(values, causes)[0] == pytest.approx(slow)
+    assert spread_by_cause(values[:1], causes[:1])[0] == 0.0

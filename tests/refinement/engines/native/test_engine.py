@@ -14,8 +14,10 @@ from scipy.stats import chi2
 
 from refinement.engines.native.engine import NativeEngine
 from refinement.engines.native.options import NativeOptions
+from refinement.engines.native.systematics import FILM_STEP
+from refinement.engines.weights import scale_spread
 from refinement.plan import Phase, RefinementPlan
-from refinement.result import RefinementResult
+from refinement.result import SCALE_VARIANT, RefinementResult
 from structkit.errors import FitError, PlanError
 from structkit.schema import (
     COUNTS_PER_SECOND,
@@ -25,6 +27,7 @@ from structkit.schema import (
 )
 from structkit.structures import library
 from structkit.structures.crystal import CrystalStructure
+from structkit.synthetic.lines import Optics
 from structkit.synthetic.mixture import SyntheticPhase, simulate_mixture
 from structkit.synthetic.xrd import shrink
 from structkit.xrd.absorption import brindley_factor
@@ -54,6 +57,12 @@ SIZES = {"NaTaCl6": 400.0, "NaCl": 250.0, "Na2O": 300.0}
 STRAIN = 8e-4
 SHIFT = 0.03
 FLAT = (150.0, -40.0)
+
+# What structkit.synthetic's optics are in the engine's terms: natural widths of the
+# emission lines, 2 * 4.4e-4 / 1.5406 rad tan(theta), are Y.
+SYNTHETIC_INSTRUMENT = replace(INSTRUMENT, x=0.0, y=0.033)
+# Line widths and background answer to the film too, to second order.
+FILM_AGREES = 0.05
 
 N_DRAWS = 20
 # Pulls of one number over 20 draws: their sum of squares as chi-square of 20. Priors
@@ -288,9 +297,9 @@ def test_harmonics_take_up_a_texture_whose_axis_nobody_named(
     ignored = refine(pattern, plan)
     truth = list(WEIGHTS.values())
     assert np.abs(shares(followed) - truth).max() < 0.015
-    assert (
-        np.abs(shares(followed) - truth).sum() < np.abs(shares(ignored) - truth).sum()
-    )
+    if axis == (0, 0, 1):  # about 110 it moves the shares by less than 0.002
+        off = [np.abs(shares(one) - truth).sum() for one in (followed, ignored)]
+        assert off[0] < 0.5 * off[1]
     assert float(followed.parameters["gof"]) < 1.1
     assert float(ignored.parameters["gof"]) > float(followed.parameters["gof"]) + 0.1
 
@@ -628,6 +637,59 @@ def test_the_pattern_is_left_alone_and_numbers_carry_units() -> None:
     assert np.sqrt(squared) == pytest.approx(systematic.to_numpy())
     assert result.engine.startswith("native")
     assert float(result.parameters["seconds"]) > 0.0
+
+
+def test_scales_under_other_choices_start_with_the_fit_itself() -> None:
+    result = refine(draw(simulate(), 1), make_plan(), systematics=True)
+    found = result.parameters
+    variants = found["scale_variants"]
+    causes = [str(one) for one in variants["scale_variant_cause"].to_numpy()]
+    assert variants.dims == (SCALE_VARIANT, "phase")
+    assert variants.to_numpy()[0] == pytest.approx(found["scale"].to_numpy())
+    assert causes[0] == ""
+    assert set(causes[1:]) == {"background", "b", "texture", "profile", "particle_size"}
+    for number, name in enumerate(WEIGHTS):
+        weights = np.eye(len(WEIGHTS))[number]
+        own = float(found["scale_systematic"].sel(phase=name))
+        assert scale_spread(found, weights) == pytest.approx(own)
+        assert own > 0.0
+    assert np.isnan(scale_spread(found.drop_vars("scale_variants"), np.ones(3)))
+
+
+def test_the_film_s_part_is_what_a_thicker_film_would_give() -> None:
+    """The variant keeps line shapes; a whole new fit may differ by a little."""
+    film = Film(thickness=25.0)
+    pattern = draw(simulate(film=film), 4)
+    plan = make_plan(film_thickness_um=film.thickness)
+    found = refine(pattern, plan, systematics=True).parameters
+    thicker = replace(plan, film_thickness_um=(1.0 + FILM_STEP) * film.thickness)
+    again = refine(pattern, thicker).parameters["scale"].to_numpy()
+    change = again.sum() - float(found["scale"].sum())
+    part = scale_spread(found, np.ones(3), causes=("film",))
+    assert part == pytest.approx(abs(change), rel=FILM_AGREES)
+    assert part > 0.01 * float(found["scale"].sum())
+
+
+@pytest.mark.parametrize("spread", [0.2, 0.4])
+def test_a_distribution_of_sizes_is_within_the_profile_s_part(spread: float) -> None:
+    """Sizes spread over the volume give tails that one size does not have."""
+    phase = SyntheticPhase(
+        structure=library.load("Na2O"),
+        weight_fraction=1.0,
+        size_nm=15.0,
+        size_spread=spread,
+    )
+    pattern, truth = simulate_mixture([phase], max_counts=50_000.0)
+    plan = make_plan(("Na2O",), instrument=SYNTHETIC_INSTRUMENT)
+    found = refine(pattern, plan, systematics=True).parameters
+    optics = Optics()
+    cubes = np.power(optics.wavelengths, 3) @ np.array(optics.shares)
+    constant = np.degrees(cubes / (16.0 * np.pi))
+    true = constant * float(truth["instrument_scale"] / truth["mass_attenuation"])
+    off = abs(float(found["scale"][0]) - true)
+    part = scale_spread(found, np.ones(1), causes=("profile",))
+    assert off <= np.hypot(part, 2.0 * float(found["scale_std"][0]))
+    assert part < 0.1 * true
 
 
 def test_fractions_follow_scales_and_covariances_fit_esds() -> None:
