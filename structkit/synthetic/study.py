@@ -27,15 +27,17 @@ from structkit.structures.crystal import CrystalStructure
 from structkit.synthetic.mixture import LABEL
 from structkit.synthetic.study_patterns import (
     ELEMENT,
+    bright_surroundings,
+    brightness_of,
+    simulate_monitor,
+    simulate_study,
+)
+from structkit.synthetic.study_samples import (
     STANDARD,
     Extra,
     StudySample,
-    bright_surroundings,
-    brightness_of,
     find_singled,
     list_samples,
-    simulate_monitor,
-    simulate_study,
 )
 from structkit.synthetic.study_truth import (
     ADVERSARIES,

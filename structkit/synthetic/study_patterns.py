@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 from zlib import crc32
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from structkit.errors import PlanError
 from structkit.schema import MILLING_TIME, PHASE, SAMPLE, label
 from structkit.structures.composition import molar_mass
-from structkit.structures.crystal import Cell, CrystalStructure
+from structkit.structures.crystal import CrystalStructure
 from structkit.synthetic.lines import Optics
 from structkit.synthetic.microabsorption import line_factors
 from structkit.synthetic.mixture import (
@@ -26,6 +25,14 @@ from structkit.synthetic.mixture import (
     study_grid,
 )
 from structkit.synthetic.scattering import Texture
+from structkit.synthetic.study_samples import (
+    STANDARD,
+    Extra,
+    StudySample,
+    find_other_phase,
+    find_singled,
+    list_samples,
+)
 from structkit.synthetic.study_truth import (
     ATOMS_TOLERANCE,
     ELEMENTS,
@@ -43,14 +50,11 @@ from structkit.synthetic.study_truth import (
     structure_of,
     without_oxide,
 )
+from structkit.synthetic.xrd import shrink
 
 Floats = NDArray[np.float64]
-Extra = Literal["NTC-4", "annealed"]
 
 ELEMENT = "element"
-UNMILLED = "unmilled"
-STANDARD = "rutile"
-"""Phase of the spike."""
 TEXTURE_AXES: Mapping[str, tuple[int, int, int]] = {
     "NaTaCl6": (0, 0, 1),
     "NaCl": (1, 0, 0),
@@ -58,83 +62,11 @@ TEXTURE_AXES: Mapping[str, tuple[int, int, int]] = {
     "TaCl5": (0, 0, 1),
 }
 _STANDARD_SIZE_NM = 150.0
-_PRECURSOR_TIME_H = 4.0
-_ANNEALED_TIME_H = 4.0
 _ANNEALED_SIZE_FACTOR = 3.0
-_SINGLED = "4h"
 _USUAL_COUNTS = 6000.0
 """Highest point for which :class:`Surroundings` states its counts."""
-_NEGLIGIBLE = 1e-9
-"""Weight fraction below which a phase is not drawn: under 0.001 counts at its top."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudySample:
-    """One powder of the study."""
-
-    name: str
-    """Id in the series file, ``4h``."""
-    role: str
-    """As the series file knows it."""
-    time_h: float
-    """Milling time, h."""
-    spike: float = 0.0
-    """Weight fraction of rutile mixed in; 0: none."""
-
-
-def list_samples(
-    times_h: Sequence[float] = (1.0, 2.0, 4.0, 6.0),
-    *,
-    spiked: str | None = None,
-    spike_fraction: float = 0.15,
-    extras: Sequence[Extra] = (),
-) -> list[StudySample]:
-    """Return the samples of a study, the unmilled one first.
-
-    Parameters
-    ----------
-    times_h : sequence of float
-        Milling times, **h**, positive; samples are called ``1h``, ``2h``.
-    spiked : str, optional
-        Name of the sample of which a twin ``<name>_spiked`` holds rutile.
-    spike_fraction : float
-        Weight fraction of rutile in it.
-    extras : sequence of str
-        ``"NTC-4"``, NaCl + TaCl5 milled 4 h without Na2O; ``"annealed"``, the 4 h
-        powder kept at 150 C.
-
-    Raises
-    ------
-    PlanError
-        A time that is not positive, or no such sample to spike.
-    """
-    if any(time <= 0.0 for time in times_h):
-        raise PlanError(f"times_h {list(times_h)}: give positive hours of milling")
-    samples = [StudySample(name=UNMILLED, role="unmilled", time_h=0.0)]
-    samples += [
-        StudySample(name=f"{time:g}h", role="milled", time_h=float(time))
-        for time in times_h
-    ]
-    if spiked is not None:
-        found = [sample for sample in samples if sample.name == spiked]
-        if not found or not 0.0 < spike_fraction < 1.0:
-            names = ", ".join(sample.name for sample in samples)
-            raise PlanError(
-                f"cannot spike {spiked!r} with {spike_fraction:g}: choose one of "
-                f"{names} and a weight fraction in 0..1"
-            )
-        samples.append(replace(found[0], name=f"{spiked}_spiked", spike=spike_fraction))
-    if "NTC-4" in extras:
-        samples.append(
-            StudySample(
-                name="NTC-4", role="crystalline_reference", time_h=_PRECURSOR_TIME_H
-            )
-        )
-    if "annealed" in extras:
-        samples.append(
-            StudySample(name="annealed", role="annealed", time_h=_ANNEALED_TIME_H)
-        )
-    return samples
+_NEGLIGIBLE = 1e-14
+"""Weight fraction below which a phase is not drawn; its atoms are within rounding."""
 
 
 def simulate_study(
@@ -260,19 +192,6 @@ def simulate_monitor(
         rng=rng,
     )
     return pattern, record.assign(drift=((), change, {"units": "1"}))
-
-
-def find_singled(samples: Sequence[StudySample]) -> str:
-    """Return the sample that lies under two films or is analysed: 4 h, or the last."""
-    names = [sample.name for sample in samples if sample.role == "milled"]
-    return _SINGLED if _SINGLED in names else (names or [UNMILLED])[-1]
-
-
-def find_other_phase(adversary: str | None, *, spiked: bool) -> str | None:
-    """Return the phase that adversary ``other_phase`` brings: not that of the spike."""
-    if adversary != "other_phase":
-        return None
-    return "zincite" if spiked else "rutile"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -410,17 +329,15 @@ def _phases(
 
 def true_structure(name: str, truth: StudyTruth) -> CrystalStructure:
     """Return a phase with its true cell."""
-    structure = structure_of(name)
     if name != "NaTaCl6":
-        return structure
-    return _shrunk(structure.cell, truth.cell_shrinkage)
+        return structure_of(name)
+    return _shrunk(name, truth.cell_shrinkage)
 
 
 @lru_cache(maxsize=64)
-def _shrunk(cell: Cell, share: float) -> CrystalStructure:
-    """Return NaTaCl6 with all its axes shorter by ``share``."""
-    lengths = {axis: getattr(cell, axis) * (1.0 - share) for axis in "abc"}
-    return structure_of("NaTaCl6").with_cell(replace(cell, **lengths))
+def _shrunk(name: str, share: float) -> CrystalStructure:
+    """Return a structure with shorter axes; the same object when asked again."""
+    return shrink(structure_of(name), share)
 
 
 def _check_atoms(record: xr.Dataset, contents: Contents, share: float) -> None:

@@ -180,6 +180,16 @@ def test_a_pattern_of_other_atoms_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         simulate(times_h=(1.0,))
 
 
+@pytest.mark.parametrize("rate", [2.0, 3.5, 4.5, 6.0])
+def test_a_phase_that_fades_away_keeps_the_books(rate: float) -> None:
+    truth = replace(StudyTruth(), precursor_rate=rate)
+    rng = np.random.default_rng(1)
+    known = simulate_study(truth, rng=rng, two_theta=COARSE, times_h=(4.0, 6.0, 9.0))[1]
+    assert float(known["weight_fraction"].sel(phase="TaCl5")[-1]) < 1e-7
+    total = known["weight_fraction"].sum("phase") + known["amorphous_fraction"]
+    np.testing.assert_allclose(total, 1.0, atol=ROUNDING)
+
+
 def test_precursors_alone_hold_no_oxide() -> None:
     known = simulate(extras=("NTC-4",), times_h=(1.0,))[1].sel(sample="NTC-4")
     assert float(known["weighed_atoms"].sel(element="O")) == 0.0
