@@ -10,13 +10,16 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from refinement.crystallinity.detection import is_detected
-from refinement.result import RefinementResult
+from refinement.engines.weights import EXCLUSIVE_CAUSES
+from refinement.result import SCALE_VARIANT, RefinementResult
 from structkit.schema import PHASE
 
 Floats = NDArray[np.float64]
 
 COVERAGE = 1.959963984540054
 """Standard uncertainties on each side of a 95 % interval."""
+_ELSEWHERE = ("particle_size", "film")
+"""Causes of a fit's systematic that are counted by the external standard itself."""
 _UNKNOWN_ESD = 0.05
 """Relative 1 sigma of a scale of which the engine gives none."""
 
@@ -101,11 +104,37 @@ def _counting(parameters: xr.Dataset, values: Floats) -> Floats:
 def _choices(parameters: xr.Dataset, values: Floats) -> Floats:
     """Return the covariance of the scales by what else could have been chosen.
 
-    Each variant is one admissible choice, its change of the scales a half-range of
-    about 95 %; the choices are independent of one another.
+    Each change of the scales by an admissible choice is a half-range of about 95 %.
+    Steps of one phase each (B, texture, line shape, film) are independent of one
+    another; of choices that exclude each other (backgrounds) the one that changes the
+    sum of the scales most counts. The particle size is left out: a milled powder is
+    fine, and that of the reference is fitted (:mod:`.external`); so is the film where
+    its spread is stated.
     """
+    total = np.zeros((values.size, values.size))
     if "scale_variants" not in parameters:
-        return np.zeros((values.size, values.size))
-    variants = parameters["scale_variants"].transpose("scale_variant", PHASE)
+        return total
+    variants = parameters["scale_variants"].transpose(SCALE_VARIANT, PHASE)
+    causes = [str(one) for one in parameters["scale_variant_cause"].to_numpy()]
     changes = np.nan_to_num(variants.to_numpy() - values) / COVERAGE
-    return np.asarray(changes.T @ changes)
+    for cause in dict.fromkeys(causes):
+        own = changes[[one == cause for one in causes]]
+        if cause in ("", *_ELSEWHERE):
+            continue
+        if cause in EXCLUSIVE_CAUSES:
+            total += _envelope(own)
+        else:
+            total += own.T @ own
+    return total
+
+
+def _envelope(changes: Floats) -> Floats:
+    """Return a covariance as large as the largest change of each phase and of the sum.
+
+    The choice that changes the sum most sets the correlation; where another changes a
+    phase more, that phase's own variance is raised to it.
+    """
+    leading = changes[int(np.argmax(np.abs(changes.sum(axis=1))))]
+    matrix = np.outer(leading, leading)
+    lacking = np.max(changes**2, axis=0) - np.diag(matrix)
+    return np.asarray(matrix + np.diag(np.maximum(lacking, 0.0)))

@@ -15,7 +15,7 @@ from structkit.xrd.absorption import brindley_factor
 from structkit.xrd.scattering import linear_absorption
 
 Floats = NDArray[np.float64]
-_ALTERNATIVES = ("background", "particle_size")
+EXCLUSIVE_CAUSES = ("background", "particle_size")
 """Causes whose variants exclude each other."""
 ONE_SIDED_95 = 1.645
 """Standard uncertainties up to a one-sided 95 % limit."""
@@ -52,7 +52,9 @@ def spread_by_cause(values: Floats, causes: Sequence[str]) -> Floats:
     total = np.zeros_like(changes[0])
     for cause in dict.fromkeys(causes):
         own = changes[[one == cause for one in causes]]
-        whole = own.max(axis=0) if cause in _ALTERNATIVES else np.sqrt((own**2).sum(0))
+        whole = (
+            own.max(axis=0) if cause in EXCLUSIVE_CAUSES else np.sqrt((own**2).sum(0))
+        )
         total = total + whole**2
     return np.asarray(np.sqrt(total))
 
