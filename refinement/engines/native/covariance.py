@@ -27,6 +27,8 @@ class Covariance:
     """Their indices among all linear columns; every phase's scale is one."""
     phase_scales: Floats
     """Covariance of the phases' scales, shape (n_phases, n_phases)."""
+    amounts: Floats
+    """Covariance of the phases' scales and the measured components' amounts."""
     detection: Floats
     """Scale of each phase that would just be detected (Currie), shape (n_phases,)."""
 
@@ -69,15 +71,19 @@ def estimate_covariance(fit: Fit) -> Covariance:
     nonlinear = inflation * inverse_normal(hessian)
     linear = inflation * inverse + transfer @ nonlinear @ transfer.T
     chosen = np.nonzero(passive)[0]
+    measured = np.arange(model.n_drawn, model.n_columns)
     place = np.searchsorted(chosen, bases)
-    deficit = _deficits(fit)
+    both = np.searchsorted(chosen, np.concatenate([bases, measured]))
+    deficit = _deficits(fit, bases)
     linear[place, place] += deficit**2
+    linear[measured, measured] += _deficits(fit, measured) ** 2
     return Covariance(
         nonlinear=nonlinear,
         free=free,
         linear=linear,
         chosen=chosen,
         phase_scales=linear[np.ix_(place, place)],
+        amounts=linear[np.ix_(both, both)],
         detection=_detection_scales(fit, passive, np.sqrt(inflation)) + deficit,
     )
 
@@ -103,11 +109,11 @@ def scale_significance(fit: Fit) -> Floats:
     return np.asarray(found.amounts[bases] / esd)
 
 
-def _deficits(fit: Fit) -> Floats:
-    """Return how far below zero each phase held at zero would go if it might."""
+def _deficits(fit: Fit, bases: NDArray[np.int64]) -> Floats:
+    """Return how far below zero each column held at zero would go if it might."""
     problem, found = fit.prepared.problem, fit.minimum.found
-    deficits = np.zeros(problem.model.columns.size - 1)
-    for number, base in enumerate(problem.model.columns[:-1]):
+    deficits = np.zeros(bases.size)
+    for number, base in enumerate(bases):
         if found.amounts[base] <= 0.0 and found.columns[base].any():
             amounts = problem.solve(found.columns, also_free=int(base))[0]
             deficits[number] = max(-float(amounts[base]), 0.0)
