@@ -69,7 +69,7 @@ class Component:
 
     A glass, a clay, a mineral of a library, the glassy end of a series, an empty
     holder: scaled (>= 0) and, unless it is told to stay, shifted; never broadened. It
-    must have been measured with the same optics as the sample.
+    must have been measured with the same optics as the sample, under the same film.
     """
 
     name: str

@@ -59,7 +59,7 @@ def summarize(
     variables = _phase_variables(
         fit, covariance, scales, tau, share, share_covariance, systematics
     )
-    coords: dict[str, object] = {PHASE: list(plan.phase_names)}
+    coords: dict[str, object] = {PHASE: np.array(plan.phase_names, dtype=str)}
     if systematics is not None:
         variables["area_fraction_variants"] = xr.Variable(
             ("background_variant",), systematics.area_variants, {"units": "1"}
@@ -281,7 +281,7 @@ def _curves(fit: Fit) -> xr.Dataset:
         },
         coords={
             TWO_THETA: (points, model.angles, {"units": "degree", "long_name": "2θ"}),
-            PHASE: list(model.plan.phase_names),
+            PHASE: np.array(model.plan.phase_names, dtype=str),
         },
     )
     if not model.plan.components:

@@ -1,0 +1,377 @@
+"""Weights of structures and measured components together, and what is left over."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from refinement.crystallinity.rir import height_rir, is_corundum
+from refinement.engines.weights import TWO_SIDED_95, fractions
+from refinement.plan import InternalStandard, RefinementPlan
+from refinement.result import RefinementResult
+from structkit.errors import PlanError
+from structkit.schema import COMPONENT, CONSTITUENT, PHASE, TWO_THETA
+
+Floats = NDArray[np.float64]
+
+NORMALISED = "weight_fraction_normalised"
+SAMPLE_FRACTION = "weight_fraction_sample"
+REMAINDER = "amorphous_remainder"
+_DETECTED = 3.0
+"""Amount over its standard uncertainty from which a standard is there."""
+_UNSEEN = 0.01
+"""Share of its computed height that corundum may lack in a range, by the coarseness of
+the grids, with its strongest line still in it."""
+_LONG_NAMES = {
+    NORMALISED: "weight fraction of all that has a column, whose sum is 1",
+    SAMPLE_FRACTION: "weight fraction of the sample without its standard",
+    REMAINDER: "weight fraction of the sample without standard that no crystal takes",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Masses:
+    """Masses of all constituents, in one unit of no matter."""
+
+    names: list[str]
+    """Structures, then components of the sample."""
+    values: Floats
+    """Masses, shape (n,)."""
+    covariance: Floats
+    """Of them, shape (n, n)."""
+    crystalline: NDArray[np.bool_]
+    """Which count as crystalline."""
+    link: str
+    """How structures and components were brought to one unit."""
+
+
+def component_weights(result: RefinementResult, plan: RefinementPlan) -> xr.Dataset:
+    """Return weight fractions of structures and measured components together.
+
+    Parameters
+    ----------
+    result : RefinementResult
+        From the engine native; of its parameters ``scale``, ``absorption_factor``,
+        ``component_amount``, ``component_covariance``, of its curves ``component``.
+    plan : RefinementPlan
+        The plan of that fit: its components' RIRs or calibrations, and what was
+        weighed in.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over ``constituent`` (structures, then components that are no background),
+        all ``1``: ``weight_fraction_normalised`` (of all that has a column; its sum
+        is 1 whatever is amorphous) and, NaN without a weighed standard,
+        ``weight_fraction_sample`` (of the sample without its standard; NaN for the
+        standard itself), each with its ``_std``. Scalars ``amorphous_remainder``,
+        its ``_std`` and its limits ``_low`` and ``_high`` (95 %, two-sided, not cut
+        at 0 or 1); ``amorphous_remainder_reason`` says why it is empty. attrs:
+        ``link``, how structures and components were brought to one unit; ``left_out``,
+        whose RIR or calibration has no uncertainty.
+
+    Raises
+    ------
+    PlanError
+        The result is not of this plan; or components with an RIR and others with a
+        calibration and no structure to bring them together.
+
+    Notes
+    -----
+    A component with an RIR weighs ``A / RIR`` in units of the height of corundum:
+    with A its amount times the height of the pattern's strongest point (``height`` of
+    the component, else the largest value as measured: not only within the range in
+    use). A structure weighs its scale S (over the Brindley factor). The two units meet
+    at one structure of the plan, corundum where there is one, else the standard, else
+    the strongest: ``A / RIR`` of it, with A the largest height of its fitted curve
+    and RIR 1 for corundum, else the ratio of heights computed for the plan's
+    instrument. Assumed: the RIRs are of heights, measured with the same
+    resolution; the corundum of the sample is as well crystallised as theirs. A
+    wrong width of the corundum's lines makes its height, and every component, wrong
+    by as much: calibrate the instrument. A component with a calibration constant c
+    weighs ``c`` times its amount in the unit of S.
+
+    With w of a standard, chi of it crystalline: ``W = chi w / (1 - w) m / m_std``, and
+    the remainder is ``1 - sum W`` over what counts as crystalline, standard excepted.
+    It holds measured components that are called amorphous, and everything that has no
+    column. Uncertainties carry the joint covariance of all amounts, those of RIR,
+    calibration, w and chi where given, to first order; not what a component's specimen
+    differs from the sample's own, which is mostly the larger part.
+
+    References
+    ----------
+    Chung (1974), J. Appl. Cryst. 7, 519, doi:10.1107/S0021889874010375; Gualtieri
+    (2000), J. Appl. Cryst. 33, 267, doi:10.1107/S002188989901643X.
+    """
+    reason = _obstacle(result, plan)
+    names = [*plan.phase_names, *(p.name for p in plan.components if not p.background)]
+    if reason:
+        return _label(names, reason=reason)
+    masses = _masses(result, plan)
+    share, share_covariance = fractions(masses.values, masses.covariance)
+    normalised = np.array([share, np.sqrt(np.maximum(np.diag(share_covariance), 0.0))])
+    attrs = {"link": masses.link, "left_out": _without_std(plan)}
+    standard = plan.internal_standard
+    reason = _standard_obstacle(masses, standard)
+    if standard is None or reason:
+        return _label(names, normalised=normalised, reason=reason, attrs=attrs)
+    contents, covariance = _contents(masses, standard)
+    own = np.array([name == standard.phase for name in names])
+    counted = masses.crystalline & ~own
+    value = 1.0 - float(contents[counted].sum())
+    spread = math.sqrt(max(float(covariance[np.ix_(counted, counted)].sum()), 0.0))
+    sample = np.array([contents, np.sqrt(np.maximum(np.diag(covariance), 0.0))])
+    sample[:, own] = np.nan
+    return _label(
+        names,
+        normalised=normalised,
+        sample=sample,
+        remainder=(value, spread),
+        attrs=attrs,
+    )
+
+
+def calibration_constant(
+    result: RefinementResult,
+    component: str,
+    *,
+    reference: str,
+    weight_ratio: float,
+    weight_ratio_std: float = 0.0,
+) -> tuple[float, float]:
+    """Return a component's calibration constant from a mixture of known composition.
+
+    Parameters
+    ----------
+    result : RefinementResult
+        Of the mixture, the component among its columns (with any RIR or calibration:
+        neither is used).
+    component : str
+        Name of the component.
+    reference : str
+        Name of a phase of the fit, weighed in.
+    weight_ratio : float
+        Weighed mass of the component over that of the reference.
+    weight_ratio_std : float
+        1 sigma of it.
+
+    Returns
+    -------
+    constant, std : float
+        For ``calibration`` and ``calibration_std`` of the component: mass-proportional
+        scale per unit of the column.
+
+    Raises
+    ------
+    PlanError
+        A name that is not in the fit, or one of the two is not there.
+
+    References
+    ----------
+    Scarlett & Madsen (2006), Powder Diffr. 21, 278, doi:10.1154/1.2362855.
+    """
+    parameters = result.parameters
+    for dim, name in ((COMPONENT, component), (PHASE, reference)):
+        known = parameters[dim].to_numpy().tolist() if dim in parameters.dims else []
+        if name not in known:
+            raise PlanError(f"{name!r} is no {dim} of the fit; it has {known}")
+    scale = float(parameters["scale"].sel({PHASE: reference}))
+    amount = float(parameters["component_amount"].sel({COMPONENT: component}))
+    if not (scale > 0.0 and amount > 0.0 and weight_ratio > 0.0):
+        raise PlanError(
+            f"{component!r} and {reference!r} must both be seen and weighed; scale "
+            f"{scale:g}, amount {amount:g}, weight_ratio {weight_ratio:g}"
+        )
+    names = parameters[CONSTITUENT].to_numpy().tolist()
+    at = [names.index(reference), names.index(component)]
+    inner = parameters["component_covariance"].to_numpy()[np.ix_(at, at)]
+    factor = float(_absorption(parameters)[names.index(reference)])
+    relative = np.array([1.0 / (scale * factor), -1.0 / amount])
+    variance = (
+        float(relative @ inner @ relative) + (weight_ratio_std / weight_ratio) ** 2
+    )
+    value = weight_ratio * scale / amount
+    return value, value * math.sqrt(max(variance, 0.0))
+
+
+def _obstacle(result: RefinementResult, plan: RefinementPlan) -> str:
+    """Return why there are no weights at all, or an empty text."""
+    if not result.status.has_values:
+        return "the fit has no numbers"
+    known: list[str] = []
+    if CONSTITUENT in result.parameters.coords:
+        known = [str(name) for name in result.parameters[CONSTITUENT].to_numpy()]
+    wanted = [*plan.phase_names, *plan.component_names]
+    if plan.components and known != wanted:
+        raise PlanError(
+            f"the result is of {known or 'a plan without components'}, the plan of "
+            f"{wanted}; give the plan that was refined"
+        )
+    return "" if plan.components else "the plan has no measured component"
+
+
+def _absorption(parameters: xr.Dataset) -> Floats:
+    """Return the Brindley factor of each phase, 1 where there is none."""
+    if "absorption_factor" not in parameters:
+        return np.ones(parameters.sizes[PHASE])
+    return np.asarray(parameters["absorption_factor"].to_numpy())
+
+
+def _masses(result: RefinementResult, plan: RefinementPlan) -> _Masses:
+    """Return the masses of all constituents that are no background."""
+    parameters = result.parameters
+    link, words = _link(result, plan)
+    tau = _absorption(parameters)
+    amounts = [*(parameters["scale"].to_numpy() * tau)]
+    slopes, relative = [*(link / tau)], [0.0] * tau.size
+    crystalline, kept = [True] * tau.size, [True] * tau.size
+    for part, amount in zip(
+        plan.components, parameters["component_amount"].to_numpy(), strict=True
+    ):
+        amounts.append(float(amount))
+        crystalline.append(part.crystalline)
+        kept.append(not part.background)
+        if part.rir is not None:
+            slopes.append(part.top / part.rir)
+            relative.append((part.rir_std or 0.0) / part.rir)
+        else:
+            constant = part.calibration or 0.0
+            slopes.append(constant * link)
+            relative.append((part.calibration_std or 0.0) / (constant or 1.0))
+    chosen = np.array(kept)
+    slope = np.array(slopes)[chosen]
+    values = slope * np.array(amounts)[chosen]
+    covariance = parameters["component_covariance"].to_numpy()
+    covariance = covariance[np.ix_(chosen, chosen)] * np.outer(slope, slope)
+    covariance = covariance + np.diag((values * np.array(relative)[chosen]) ** 2)
+    names = np.array([*plan.phase_names, *plan.component_names])[chosen]
+    return _Masses(
+        names=names.tolist(),
+        values=values,
+        covariance=covariance,
+        crystalline=np.array(crystalline)[chosen],
+        link=words,
+    )
+
+
+def _link(result: RefinementResult, plan: RefinementPlan) -> tuple[float, str]:
+    """Return corundum heights per unit of mass-proportional scale, and how found."""
+    by_rir = [part for part in plan.components if part.rir is not None]
+    by_scale = [part for part in plan.components if part.calibration is not None]
+    if not by_rir:
+        return 1.0, "all in the unit of the structures' scales"
+    if not plan.phases:
+        if by_scale:
+            raise PlanError(
+                f"components: {by_rir[0].name!r} has an rir, {by_scale[0].name!r} a "
+                "calibration, and no structure brings them together; add one as phase"
+            )
+        return 1.0, "all in heights of corundum"
+    scales = result.parameters["scale"].to_numpy()
+    at = _meeting_phase(plan, scales)
+    phase = plan.phases[at]
+    if not scales[at] > 0.0:
+        raise PlanError(
+            f"{phase.name!r}, at which rir and scales meet, is absent from the fit; "
+            "measure with a standard, or give calibration in place of rir"
+        )
+    height = float(result.curves["component"].to_numpy()[at].max())
+    raw = float(scales[at] * _absorption(result.parameters)[at])
+    angles = result.curves[TWO_THETA].to_numpy()
+    span = float(angles[0]), float(angles[-1])
+    ratio = height_rir(phase.structure, plan.instrument, span)
+    words = f"at {phase.name}: its fitted height over a computed ratio of {ratio:.3g}"
+    if is_corundum(phase.structure) and ratio > 1.0 - _UNSEEN:
+        ratio, words = 1.0, f"at {phase.name}: its fitted height is corundum's"
+    return height / ratio / raw, words
+
+
+def _meeting_phase(plan: RefinementPlan, scales: Floats) -> int:
+    """Return the phase at which heights and scales meet."""
+    for number, phase in enumerate(plan.phases):
+        if is_corundum(phase.structure) and scales[number] > 0.0:
+            return number
+    standard = plan.internal_standard
+    if standard is not None and standard.phase in plan.phase_names:
+        return plan.phase_names.index(standard.phase)
+    return int(np.argmax(scales))
+
+
+def _standard_obstacle(masses: _Masses, standard: InternalStandard | None) -> str:
+    """Return why there can be no contents of the sample, or an empty text."""
+    if standard is None:
+        return (
+            "no internal standard was weighed in, and shares of what has a column do "
+            "not tell what has none"
+        )
+    at = masses.names.index(standard.phase)
+    if not masses.values[at] > _DETECTED * math.sqrt(masses.covariance[at, at]):
+        return f"the internal standard {standard.phase} is not detected"
+    return ""
+
+
+def _contents(masses: _Masses, standard: InternalStandard) -> tuple[Floats, Floats]:
+    """Return masses per mass of sample without its standard, and their covariance."""
+    at = masses.names.index(standard.phase)
+    weighed = standard.weight_fraction
+    factor = standard.crystallinity * weighed / (1.0 - weighed) / masses.values[at]
+    contents = factor * masses.values
+    slope = factor * np.eye(masses.values.size)
+    slope[:, at] -= contents / masses.values[at]
+    weighing = math.hypot(
+        standard.weight_fraction_std / (weighed * (1.0 - weighed)),
+        standard.crystallinity_std / standard.crystallinity,
+    )
+    covariance = slope @ masses.covariance @ slope.T
+    return contents, covariance + weighing**2 * np.outer(contents, contents)
+
+
+def _without_std(plan: RefinementPlan) -> str:
+    """Return the components whose RIR or calibration has no uncertainty."""
+    bare = [
+        part.name
+        for part in plan.components
+        if not part.background and part.rir_std is None and part.calibration_std is None
+    ]
+    return ", ".join(bare)
+
+
+def _label(
+    names: list[str],
+    *,
+    normalised: Floats | None = None,
+    sample: Floats | None = None,
+    remainder: tuple[float, float] = (math.nan, math.nan),
+    reason: str = "",
+    attrs: dict[str, str] | None = None,
+) -> xr.Dataset:
+    """Return the labelled variables."""
+    unknown = np.full((2, len(names)), np.nan)
+    variables: dict[str, object] = {}
+    for name, found in ((NORMALISED, normalised), (SAMPLE_FRACTION, sample)):
+        values = unknown if found is None else found
+        for end, column in zip(("", "_std"), values, strict=True):
+            variables[name + end] = (CONSTITUENT, column, _attrs(name, end))
+    value, spread = remainder
+    reach = TWO_SIDED_95 * spread
+    ends = {"": value, "_std": spread, "_low": value - reach, "_high": value + reach}
+    for end, number in ends.items():
+        variables[REMAINDER + end] = ((), number, _attrs(REMAINDER, end))
+    why = {"long_name": f"why no {_LONG_NAMES[REMAINDER]}"}
+    variables[f"{REMAINDER}_reason"] = ((), reason, why)
+    return xr.Dataset(variables, coords={CONSTITUENT: names}, attrs=attrs or {})
+
+
+def _attrs(name: str, end: str) -> dict[str, str]:
+    """Return units and long name of a variable or of what belongs to it."""
+    prefix = {
+        "": "",
+        "_std": "standard uncertainty of ",
+        "_low": "lower 95 % limit of ",
+        "_high": "upper 95 % limit of ",
+    }[end]
+    return {"units": "1", "long_name": prefix + _LONG_NAMES[name]}
