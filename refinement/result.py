@@ -91,7 +91,9 @@ class RefinementResult:
     the pattern), ``component_shift`` (degree, times cos theta where the sample is
     displaced), both with ``_std``, ``component_crystalline``,
     ``component_background``; ``component_covariance`` of the phases' scales and the
-    components' amounts together, over ``constituent``.
+    components' amounts together, over ``constituent``, and ``height_covariance``,
+    ``height_amount_covariance`` of the phases' largest heights with themselves and
+    with those.
 
     ``curves`` (dims ``two_theta``, ``phase``): ``observed``, ``observed_std``,
     ``calculated``, ``background`` (polynomial, humps, blank), ``halo`` (amorphous

@@ -10,7 +10,6 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from refinement.crystallinity.rir import height_rir, is_corundum
-from refinement.engines.weights import TWO_SIDED_95, fractions
 from refinement.plan import InternalStandard, RefinementPlan
 from refinement.result import RefinementResult
 from structkit.errors import PlanError
@@ -21,6 +20,8 @@ Floats = NDArray[np.float64]
 NORMALISED = "weight_fraction_normalised"
 SAMPLE_FRACTION = "weight_fraction_sample"
 REMAINDER = "amorphous_remainder"
+TWO_SIDED_95 = 1.96
+"""Standard uncertainties to either side of a two-sided 95 % interval."""
 _DETECTED = 3.0
 """Amount over its standard uncertainty from which a standard is there."""
 _UNSEEN = 0.01
@@ -90,7 +91,8 @@ def component_weights(result: RefinementResult, plan: RefinementPlan) -> xr.Data
     the strongest: ``A / RIR`` of it, with A the largest height of its fitted curve
     and RIR 1 for corundum, else the ratio of heights computed for the plan's
     instrument. Assumed: the RIRs are of heights, measured with the same
-    resolution; the corundum of the sample is as well crystallised as theirs. A
+    resolution, above the background for a structure, whose maximum is taken between
+    the points; the corundum of the sample is as well crystallised as theirs. A
     wrong width of the corundum's lines makes its height, and every component, wrong
     by as much: calibrate the instrument. A component with a calibration constant c
     weighs ``c`` times its amount in the unit of S.
@@ -112,8 +114,7 @@ def component_weights(result: RefinementResult, plan: RefinementPlan) -> xr.Data
     if reason:
         return _label(names, reason=reason)
     masses = _masses(result, plan)
-    share, share_covariance = fractions(masses.values, masses.covariance)
-    normalised = np.array([share, np.sqrt(np.maximum(np.diag(share_covariance), 0.0))])
+    normalised = _normalise(masses)
     attrs = {"link": masses.link, "left_out": _without_std(plan)}
     standard = plan.internal_standard
     reason = _standard_obstacle(masses, standard)
@@ -222,56 +223,89 @@ def _absorption(parameters: xr.Dataset) -> Floats:
 
 
 def _masses(result: RefinementResult, plan: RefinementPlan) -> _Masses:
-    """Return the masses of all constituents that are no background."""
+    """Return the masses of all constituents that are no background.
+
+    They are functions of the phases' scales, the components' amounts and the height of
+    the phase at which the two meet, whose joint covariance the engine gives.
+    """
     parameters = result.parameters
-    link, words = _link(result, plan)
     tau = _absorption(parameters)
-    amounts = [*(parameters["scale"].to_numpy() * tau)]
-    slopes, relative = [*(link / tau)], [0.0] * tau.size
-    crystalline, kept = [True] * tau.size, [True] * tau.size
-    for part, amount in zip(
-        plan.components, parameters["component_amount"].to_numpy(), strict=True
-    ):
-        amounts.append(float(amount))
-        crystalline.append(part.crystalline)
-        kept.append(not part.background)
+    scales = parameters["scale"].to_numpy() * tau
+    amounts = parameters["component_amount"].to_numpy()
+    n, m = scales.size, amounts.size
+    meeting = _meet(result, plan, scales)
+    factors, relative = np.zeros(m), np.zeros(m)
+    for k, part in enumerate(plan.components):
         if part.rir is not None:
-            slopes.append(part.top / part.rir)
-            relative.append((part.rir_std or 0.0) / part.rir)
-        else:
-            constant = part.calibration or 0.0
-            slopes.append(constant * link)
-            relative.append((part.calibration_std or 0.0) / (constant or 1.0))
-    chosen = np.array(kept)
-    slope = np.array(slopes)[chosen]
-    values = slope * np.array(amounts)[chosen]
-    covariance = parameters["component_covariance"].to_numpy()
-    covariance = covariance[np.ix_(chosen, chosen)] * np.outer(slope, slope)
-    covariance = covariance + np.diag((values * np.array(relative)[chosen]) ** 2)
-    names = np.array([*plan.phase_names, *plan.component_names])[chosen]
+            factors[k] = part.top / part.rir
+            relative[k] = (part.rir_std or 0.0) / part.rir
+        elif part.calibration is not None:
+            factors[k] = part.calibration * meeting.link
+            relative[k] = (part.calibration_std or 0.0) / part.calibration
+    values = np.concatenate([meeting.link * scales / tau, factors * amounts])
+    slope = np.zeros((n + m, n + m + 1))
+    slope[np.arange(n), np.arange(n)] = meeting.link / tau
+    slope[np.arange(n, n + m), np.arange(n, n + m)] = factors
+    if meeting.phase >= 0:
+        by_link = [part.calibration is not None for part in plan.components]
+        linked = values * np.concatenate([np.ones(n), by_link])
+        slope[:, -1] = linked / meeting.height
+        slope[:, meeting.phase] -= linked / scales[meeting.phase]
+    covariance = slope @ _joint_covariance(parameters, meeting.phase) @ slope.T
+    covariance += np.diag((values * np.concatenate([np.zeros(n), relative])) ** 2)
+    parts = plan.components
+    kept = np.array([True] * n + [not part.background for part in parts])
+    crystalline = np.array([True] * n + [part.crystalline for part in parts])
+    names = np.array([*plan.phase_names, *plan.component_names])
     return _Masses(
-        names=names.tolist(),
-        values=values,
-        covariance=covariance,
-        crystalline=np.array(crystalline)[chosen],
-        link=words,
+        names=names[kept].tolist(),
+        values=values[kept],
+        covariance=covariance[np.ix_(kept, kept)],
+        crystalline=crystalline[kept],
+        link=meeting.words,
     )
 
 
-def _link(result: RefinementResult, plan: RefinementPlan) -> tuple[float, str]:
-    """Return corundum heights per unit of mass-proportional scale, and how found."""
+def _joint_covariance(parameters: xr.Dataset, phase: int) -> Floats:
+    """Return the covariance of scales, amounts and the height of one phase."""
+    amounts = parameters["component_covariance"].to_numpy()
+    size = amounts.shape[0]
+    joint = np.zeros((size + 1, size + 1))
+    joint[:size, :size] = amounts
+    if phase >= 0:
+        crossed = parameters["height_amount_covariance"].to_numpy()[phase]
+        joint[size, :size] = joint[:size, size] = crossed
+        joint[size, size] = parameters["height_covariance"].to_numpy()[phase, phase]
+    return joint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Meeting:
+    """Where heights of corundum and mass-proportional scales meet."""
+
+    link: float
+    """Heights of corundum per unit of scale."""
+    words: str
+    """How it was found."""
+    phase: int = -1
+    """Phase at which they meet; -1: they need not."""
+    height: float = 1.0
+    """Largest height of that phase's fitted curve."""
+
+
+def _meet(result: RefinementResult, plan: RefinementPlan, scales: Floats) -> _Meeting:
+    """Bring heights of corundum and scales (before Brindley factors) together."""
     by_rir = [part for part in plan.components if part.rir is not None]
     by_scale = [part for part in plan.components if part.calibration is not None]
     if not by_rir:
-        return 1.0, "all in the unit of the structures' scales"
+        return _Meeting(link=1.0, words="all in the unit of the structures' scales")
     if not plan.phases:
         if by_scale:
             raise PlanError(
                 f"components: {by_rir[0].name!r} has an rir, {by_scale[0].name!r} a "
                 "calibration, and no structure brings them together; add one as phase"
             )
-        return 1.0, "all in heights of corundum"
-    scales = result.parameters["scale"].to_numpy()
+        return _Meeting(link=1.0, words="all in heights of corundum")
     at = _meeting_phase(plan, scales)
     phase = plan.phases[at]
     if not scales[at] > 0.0:
@@ -279,15 +313,27 @@ def _link(result: RefinementResult, plan: RefinementPlan) -> tuple[float, str]:
             f"{phase.name!r}, at which rir and scales meet, is absent from the fit; "
             "measure with a standard, or give calibration in place of rir"
         )
-    height = float(result.curves["component"].to_numpy()[at].max())
-    raw = float(scales[at] * _absorption(result.parameters)[at])
+    height = _top(result.curves["component"].to_numpy()[at])
     angles = result.curves[TWO_THETA].to_numpy()
     span = float(angles[0]), float(angles[-1])
     ratio = height_rir(phase.structure, plan.instrument, span)
     words = f"at {phase.name}: its fitted height over a computed ratio of {ratio:.3g}"
     if is_corundum(phase.structure) and ratio > 1.0 - _UNSEEN:
         ratio, words = 1.0, f"at {phase.name}: its fitted height is corundum's"
-    return height / ratio / raw, words
+    link = height / ratio / float(scales[at])
+    return _Meeting(link=link, words=words, phase=at, height=height)
+
+
+def _top(curve: Floats) -> float:
+    """Return the height of a curve's strongest maximum, between its points."""
+    at = int(np.argmax(curve))
+    if not 0 < at < curve.size - 1 or min(curve[at - 1 : at + 2]) <= 0.0:
+        return float(curve[at])
+    left, middle, right = np.log(curve[at - 1 : at + 2])
+    bend = left - 2.0 * middle + right
+    if bend >= 0.0:
+        return float(curve[at])
+    return float(np.exp(middle - (right - left) ** 2 / (8.0 * bend)))
 
 
 def _meeting_phase(plan: RefinementPlan, scales: Floats) -> int:
@@ -312,6 +358,17 @@ def _standard_obstacle(masses: _Masses, standard: InternalStandard | None) -> st
     if not masses.values[at] > _DETECTED * math.sqrt(masses.covariance[at, at]):
         return f"the internal standard {standard.phase} is not detected"
     return ""
+
+
+def _normalise(masses: _Masses) -> Floats:
+    """Return shares of the sum of all masses, and their esds, shape (2, n)."""
+    total = float(masses.values.sum())
+    if not total > 0.0:
+        return np.full((2, masses.values.size), np.nan)
+    share = masses.values / total
+    slope = (np.eye(share.size) - share[:, None]) / total
+    variance = np.einsum("ij,jk,ik->i", slope, masses.covariance, slope)
+    return np.array([share, np.sqrt(np.maximum(variance, 0.0))])
 
 
 def _contents(masses: _Masses, standard: InternalStandard) -> tuple[Floats, Floats]:

@@ -15,8 +15,6 @@ from structkit.xrd.scattering import linear_absorption
 Floats = NDArray[np.float64]
 ONE_SIDED_95 = 1.645
 """Standard uncertainties up to a one-sided 95 % limit."""
-TWO_SIDED_95 = 1.96
-"""Standard uncertainties to either side of a two-sided 95 % interval."""
 
 
 def fractions(scales: Floats, covariance: Floats) -> tuple[Floats, Floats]:

@@ -203,6 +203,13 @@ def _component_variables(fit: Fit, covariance: Covariance) -> dict[str, xr.Varia
     labelled["component_covariance"] = xr.Variable(
         (CONSTITUENT, f"{CONSTITUENT}_"), covariance.amounts, {"units": "1"}
     )
+    n = len(model.lines)
+    labelled["height_covariance"] = xr.Variable(
+        (PHASE, "phase_"), covariance.heights[:, :n], {"units": "1"}
+    )
+    labelled["height_amount_covariance"] = xr.Variable(
+        (PHASE, CONSTITUENT), covariance.heights[:, n:], {"units": "1"}
+    )
     return labelled
 
 
