@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from refinement.crystallinity.closure.remainder import COVERAGE
 from refinement.crystallinity.rir import height_rir, is_corundum
 from refinement.plan import InternalStandard, RefinementPlan
 from refinement.result import RefinementResult
@@ -20,8 +21,6 @@ Floats = NDArray[np.float64]
 NORMALISED = "weight_fraction_normalised"
 SAMPLE_FRACTION = "weight_fraction_sample"
 REMAINDER = "amorphous_remainder"
-TWO_SIDED_95 = 1.96
-"""Standard uncertainties to either side of a two-sided 95 % interval."""
 _DETECTED = 3.0
 """Amount over its standard uncertainty from which a standard is there."""
 _UNSEEN = 0.01
@@ -212,7 +211,17 @@ def _obstacle(result: RefinementResult, plan: RefinementPlan) -> str:
             f"the result is of {known or 'a plan without components'}, the plan of "
             f"{wanted}; give the plan that was refined"
         )
-    return "" if plan.components else "the plan has no measured component"
+    if not plan.components:
+        return "the plan has no measured component"
+    if plan.phases and any(part.rir is not None for part in plan.components):
+        scales = result.parameters["scale"].to_numpy()
+        at = _meeting_phase(plan, scales)
+        if not scales[at] > 0.0:
+            return (
+                f"{plan.phases[at].name}, at which RIRs and scales meet, is absent; "
+                "weigh a standard in, or give calibration in place of rir"
+            )
+    return ""
 
 
 def _absorption(parameters: xr.Dataset) -> Floats:
@@ -308,11 +317,6 @@ def _meet(result: RefinementResult, plan: RefinementPlan, scales: Floats) -> _Me
         return _Meeting(link=1.0, words="all in heights of corundum")
     at = _meeting_phase(plan, scales)
     phase = plan.phases[at]
-    if not scales[at] > 0.0:
-        raise PlanError(
-            f"{phase.name!r}, at which rir and scales meet, is absent from the fit; "
-            "measure with a standard, or give calibration in place of rir"
-        )
     height = _top(result.curves["component"].to_numpy()[at])
     angles = result.curves[TWO_THETA].to_numpy()
     span = float(angles[0]), float(angles[-1])
@@ -414,7 +418,7 @@ def _label(
         for end, column in zip(("", "_std"), values, strict=True):
             variables[name + end] = (CONSTITUENT, column, _attrs(name, end))
     value, spread = remainder
-    reach = TWO_SIDED_95 * spread
+    reach = COVERAGE * spread
     ends = {"": value, "_std": spread, "_low": value - reach, "_high": value + reach}
     for end, number in ends.items():
         variables[REMAINDER + end] = ((), number, _attrs(REMAINDER, end))
