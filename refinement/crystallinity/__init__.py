@@ -7,7 +7,8 @@ content of the sample.
 """
 
 from refinement.crystallinity.area import crystalline_area_fraction
-from refinement.crystallinity.components import calibration_constant, component_weights
+from refinement.crystallinity.calibration import calibration_constant
+from refinement.crystallinity.components import component_weights
 from refinement.crystallinity.level import first_level
 from refinement.crystallinity.relative import choose_reference, relative_scale
 from refinement.crystallinity.standards import amorphous_fraction
