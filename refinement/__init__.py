@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from refinement.engines import ENGINES, get_engine
-from refinement.plan import InternalStandard, Phase, RefinementPlan, Stage
+from refinement.plan import Component, InternalStandard, Phase, RefinementPlan, Stage
 from refinement.result import RefinementResult
 from refinement.series import refine_series
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENGINES",
+    "Component",
     "InternalStandard",
     "Phase",
     "RefinementPlan",

@@ -8,12 +8,15 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from structkit.schema import PHASE, FitStatus
+from structkit.schema import COMPONENT, PHASE, FitStatus
 
 SCALE_VARIANT = "scale_variant"
 """Dimension of ``scale_variants``: admissible choices, the fit itself first; their
 ``scale_variant_cause`` is a coordinate along it."""
 CELL_KEYS = ("a", "b", "c", "alpha", "beta", "gamma")
+
+MEASURED_CURVE = "measured_curve"
+"""Curve of each measured component, over ``measured_component`` and ``two_theta``."""
 
 VARIABLES: dict[str, tuple[str, str]] = {
     "weight_fraction_crystalline": ("1", "weight fraction of the crystalline part"),
@@ -33,6 +36,10 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "microstrain": ("1", "microstrain"),
     "march_dollase": ("1", "March-Dollase r"),
     "b_overall": ("angstrom2", "overall B"),
+    "component_amount": ("1", "factor on a measured component's pattern"),
+    "component_shift": ("degree", "shift of a measured component"),
+    "component_crystalline": ("1", "whether a measured component is crystalline"),
+    "component_background": ("1", "whether a measured component is background"),
     "r_wp": ("1", "weighted profile R"),
     "r_p": ("1", "profile R"),
     "r_exp": ("1", "expected R"),
@@ -71,8 +78,9 @@ def scalar(name: str, value: float) -> xr.Variable:
 def _curves(tree: xr.DataTree) -> xr.Dataset:
     """Return the curves with the phases' names, which a tree keeps at its root only."""
     curves = tree.children["curves"].to_dataset(inherit=False)
-    if PHASE in curves.dims and PHASE not in curves.coords:
-        curves = curves.assign_coords({PHASE: tree[PHASE].variable})
+    for dim in (PHASE, COMPONENT):
+        if dim in curves.dims and dim not in curves.coords:
+            curves = curves.assign_coords({dim: tree[dim].variable})
     return curves
 
 
@@ -84,11 +92,20 @@ class RefinementResult:
     :data:`refinement.result.VARIABLES` with their ``_std`` where known, the scalars
     ``r_wp``, ``r_p``, ``r_exp``, ``gof``, ``durbin_watson``, ``displacement`` or
     ``zero``, and the engine's own vector: ``values`` (with ``parameter_name``),
-    ``covariance`` of the ``varied`` ones, ``scale_covariance``.
+    ``covariance`` of the ``varied`` ones, ``scale_covariance``. Where the plan has
+    measured components, over ``measured_component``: ``component_amount`` (factor on
+    the pattern), ``component_shift`` (degree, times cos theta where the sample is
+    displaced), both with ``_std``, ``component_crystalline``,
+    ``component_background``; ``component_covariance`` of the phases' scales and the
+    components' amounts together, over ``constituent``, and ``height_covariance``,
+    ``height_amount_covariance`` of the phases' largest heights with themselves and
+    with those.
 
     ``curves`` (dims ``two_theta``, ``phase``): ``observed``, ``observed_std``,
     ``calculated``, ``background`` (polynomial, humps, blank), ``halo`` (amorphous
-    area), ``component`` (phase, two_theta). ``reflections`` (dim ``reflection``):
+    area), ``component`` (phase, two_theta), and ``measured_curve``
+    (measured_component, two_theta), which is in none of the others but
+    ``calculated``. ``reflections`` (dim ``reflection``):
     ``two_theta_hkl``, ``h``, ``k``, ``l``, ``phase_index``.
     """
 

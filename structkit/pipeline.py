@@ -17,7 +17,7 @@ from refinement.crystallinity import first_level, phases_table, samples_table
 from refinement.crystallinity.facts import Monitor
 from refinement.crystallinity.kinetics import Mill
 from refinement.engines import Engine, get_engine
-from refinement.plan import InternalStandard, Phase, RefinementPlan
+from refinement.plan import Component, InternalStandard, Phase, RefinementPlan
 from refinement.result import RefinementResult
 from refinement.series import refine_series
 from structkit import __version__
@@ -29,6 +29,7 @@ from structkit.errors import (
     StructkitError,
 )
 from structkit.io.manifest import (
+    ComponentTable,
     InstrumentTable,
     PhaseTable,
     SeriesFile,
@@ -309,6 +310,7 @@ def build_plan(table: XrdTable, *, calibrate: bool = True) -> RefinementPlan:
         blank=read_pattern(table.blank) if table.blank is not None else None,
         particle_size_um=table.particle_size_um,
         internal_standard=_internal_standard(table),
+        components=tuple(_component(row) for row in table.components),
     )
     if table.instrument is None or table.instrument.standard is None or not calibrate:
         return plan
@@ -329,6 +331,22 @@ def _phase(row: PhaseTable) -> Phase:
         cell_uncertain=row.cell_uncertain,
         texture=texture,
         texture_model=row.texture_model,
+    )
+
+
+def _component(row: ComponentTable) -> Component:
+    return Component(
+        name=row.name,
+        pattern=read_pattern(row.pattern),
+        rir=row.rir,
+        rir_std=row.rir_std,
+        calibration=row.calibration,
+        calibration_std=row.calibration_std,
+        height=row.height,
+        crystalline=row.crystalline,
+        background=row.background,
+        shift=row.shift,
+        subtract=row.subtract,
     )
 
 

@@ -106,6 +106,7 @@ def build_facts(
         film_thickness_um=plan.film_thickness_um or 0.0,
         blank=plan.blank,
         external=_external(table, monitor),
+        plan=plan if plan.components else None,
         remainder=series.series.amorphous,
         calibrated=plan.instrument.calibrated,
     )

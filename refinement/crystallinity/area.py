@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from refinement.result import RefinementResult
+from refinement.result import MEASURED_CURVE, RefinementResult
 from structkit.errors import PlanError
-from structkit.schema import PHASE, TWO_THETA
+from structkit.schema import COMPONENT, PHASE, TWO_THETA
 
 Floats = NDArray[np.float64]
 Weighting = Literal["plain", "ruland"]
@@ -59,9 +59,10 @@ def crystalline_area_fraction(
     Notes
     -----
     ``DOC = sum I_cr / (sum I_cr + sum I_halo)`` over the points of the fit. Film,
-    holder and air are background and in neither sum. Valid as an index along one
-    series with one range and one recipe; it is no weight fraction, since phases and
-    glass of other composition scatter otherwise.
+    holder and air are background and in neither sum. A measured component counts as
+    what it is called, with whatever background its pattern holds. Valid as an index
+    along one series with one range and one recipe; it is no weight fraction, since
+    phases and glass of other composition scatter otherwise.
 
     The powder average of the scattering, ``s^2 I(s) ds`` with the polarisation taken
     out, is Ruland's integrand; ``s^2 ds`` is ``sin^2 theta cos theta dtheta``, which
@@ -94,12 +95,14 @@ def crystalline_area_fraction(
     if weighting == "ruland":
         weights = _ruland_weights(angles, polarization_ratio)
     areas = curves["component"].transpose(PHASE, TWO_THETA).to_numpy() @ weights
-    total = float(areas.sum()) + float(curves["halo"].to_numpy() @ weights)
+    measured, glass = _measured_areas(result, weights)
+    reflections = float(areas.sum()) + measured
+    total = reflections + glass + float(curves["halo"].to_numpy() @ weights)
     if total <= 0.0:
         return _label(reason="neither reflections nor halo have any area")
     std = np.hypot(_background_part(result), _counting_part(result, areas) / total)
     return _label(
-        float(areas.sum()) / total,
+        reflections / total,
         float(std),
         weighting=weighting,
         two_theta_low=round(float(angles[0]), 1),
@@ -142,6 +145,19 @@ def _obstacle(result: RefinementResult) -> str:
             "state what the background leaves open"
         )
     return ""
+
+
+def _measured_areas(result: RefinementResult, weights: Floats) -> tuple[float, float]:
+    """Return the areas of measured components: crystalline ones, amorphous ones."""
+    if MEASURED_CURVE not in result.curves:
+        return 0.0, 0.0
+    areas = result.curves[MEASURED_CURVE].transpose(COMPONENT, TWO_THETA).to_numpy()
+    areas = areas @ weights
+    sample = result.parameters["component_background"].to_numpy() == 0.0
+    crystalline = result.parameters["component_crystalline"].to_numpy() > 0.0
+    return float(areas[sample & crystalline].sum()), float(
+        areas[sample & ~crystalline].sum()
+    )
 
 
 def _ruland_weights(two_theta: Floats, ratio: float) -> Floats:

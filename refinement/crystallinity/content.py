@@ -16,6 +16,11 @@ from numpy.typing import NDArray
 
 from refinement.crystallinity import area, standards
 from refinement.crystallinity.closure import amorphous_remainder, crystallinity_bound
+from refinement.crystallinity.components import (
+    NORMALISED,
+    REMAINDER,
+    component_weights,
+)
 from refinement.crystallinity.external import (
     Contents,
     absolute_contents,
@@ -25,11 +30,13 @@ from refinement.crystallinity.facts import SPIKED, UNMILLED, SeriesFacts
 from refinement.crystallinity.methods import (
     AREA,
     CLOSURE,
+    COMPONENT,
     DIRECT,
     EXTERNAL,
     INTERNAL,
     METHODS,
     PONKCS,
+    RIR,
     Check,
     MethodValue,
     choose_primary,
@@ -60,6 +67,9 @@ from structkit.schema import MILLING_TIME, PHASE, SAMPLE, label
 
 Floats = NDArray[np.float64]
 
+_MEASURED_CRYSTALS = (
+    "some crystals are measured components and have no mass-proportional scale"
+)
 METHOD = "amorphous_method"
 """Dimension: methods of :mod:`refinement.crystallinity.methods`."""
 ELEMENT = "element"
@@ -139,6 +149,18 @@ def find_contents(
         sample = found[name]
         result = results[name]
         sample.values[INTERNAL] = _by_internal_standard(result, facts, name)
+        sample.values[COMPONENT] = _by_components(result, facts, name)
+        sample.values[RIR] = MethodValue(
+            method=RIR, reason="of the crystals alone: an index, not a content"
+        )
+        if has_measured_crystals(facts):
+            sample.values[EXTERNAL] = sample.values[DIRECT] = MethodValue(
+                method=EXTERNAL, reason=_MEASURED_CRYSTALS
+            )
+            sample.values[DIRECT] = MethodValue(
+                method=DIRECT, reason=_MEASURED_CRYSTALS
+            )
+            continue
         sample.values[EXTERNAL] = _by_external(sample, own, result, facts, constants)
         sample.values[DIRECT] = _by_scattering(sample, own, result, facts, blank)
         sample.values[CLOSURE] = _by_closure(own, facts, name)
@@ -212,6 +234,50 @@ def _by_external(
     else:
         reason = f"constant from {constant.source} ({', '.join(constant.samples)})"
     return measured(EXTERNAL, value, std, reason=reason)
+
+
+def has_measured_crystals(facts: SeriesFacts) -> bool:
+    """Return whether crystals of the sample are measured components, not structures."""
+    if facts.plan is None:
+        return False
+    return any(one.crystalline and not one.background for one in facts.plan.components)
+
+
+def _by_components(
+    result: RefinementResult, facts: SeriesFacts, name: str
+) -> MethodValue:
+    """Return what measured components say: the remainder, or a calibrated glass."""
+    plan = facts.plan
+    if plan is None or all(one.background for one in plan.components):
+        return MethodValue(
+            method=COMPONENT, reason="no measured component is part of the sample"
+        )
+    there = [str(phase) for phase in result.parameters[PHASE].to_numpy()]
+    own = replace(
+        plan,
+        phases=tuple(phase for phase in plan.phases if phase.name in there),
+        internal_standard=_spike_of(facts, name),
+    )
+    found = component_weights(result, own)
+    value, std = float(found[REMAINDER]), float(found[f"{REMAINDER}_std"])
+    if math.isfinite(value):
+        return measured(COMPONENT, value, std, reason=str(found.attrs.get("link", "")))
+    glassy = [
+        one.name
+        for one in plan.components
+        if not one.crystalline and not one.background
+    ]
+    shares = found[NORMALISED].to_series()
+    if not glassy or not bool(shares.notna().all()):
+        reason = str(found[f"{REMAINDER}_reason"].item())
+        return MethodValue(method=COMPONENT, reason=reason)
+    errors = found[f"{NORMALISED}_std"].to_series()
+    return measured(
+        COMPONENT,
+        float(shares[glassy].sum()),
+        float(np.linalg.norm(errors[glassy])),
+        reason=f"share of {', '.join(glassy)} of all that has a column",
+    )
 
 
 def _without_standard(contents: Contents, weighed: float) -> Contents:

@@ -151,6 +151,8 @@ class SeriesFacts:
     """Measured pattern of film or holder alone."""
     external: ExternalStandard = field(default_factory=ExternalStandard)
     """How scales become amounts."""
+    plan: RefinementPlan | None = None
+    """The plan that was refined, where it has measured components."""
     remainder: tuple[str, ...] | None = None
     """Compounds of which the amorphous part may be made; None: any."""
     calibrated: bool = False

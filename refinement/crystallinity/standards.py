@@ -142,6 +142,12 @@ def _obstacle(
         )
     if not result.status.has_values:
         return "the fit has no numbers"
+    measured = result.parameters.get("component_background")
+    if measured is not None and bool((measured == 0.0).any()):
+        return (
+            "the plan has measured components, which shares of the structures alone "
+            "leave out: see component_weights"
+        )
     if standard.phase not in names:
         return f"the internal standard {standard.phase} is no phase of the fit"
     if not bool(is_detected(result.parameters).sel({PHASE: standard.phase})):

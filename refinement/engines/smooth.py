@@ -79,7 +79,7 @@ def _largest_background(
     if known.shape[0] == 0 and terms <= 1:
         return np.full_like(smooth, max(float(smooth.min()), 0.0) if terms else 0.0)
     if known.shape[0] == 0 and terms == 2:
-        line = _line_below(smooth, angles)
+        line = line_below(smooth, angles)
         if line[0] >= 0.0 and line[-1] >= 0.0:
             return line
     unit = 2.0 * (angles - angles[0]) / (angles[-1] - angles[0]) - 1.0
@@ -98,7 +98,7 @@ def _largest_background(
     return smooth if found.x is None else np.asarray(scale * (found.x @ own))
 
 
-def _line_below(smooth: Floats, angles: Floats) -> Floats:
+def line_below(smooth: Floats, angles: Floats) -> Floats:
     """Return the line of largest area below a curve: its hull's edge in the middle."""
     middle = 0.5 * (angles[0] + angles[-1])
     height = np.maximum(smooth, 0.0)

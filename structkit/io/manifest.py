@@ -154,7 +154,7 @@ class StandardTable(_Table):
     """``[xrd.internal_standard]`` and ``spike``: a phase weighed into the sample."""
 
     phase: Text
-    """Name of the phase."""
+    """Name of the phase, or of the measured component."""
     weight_fraction: Annotated[Number, Field(gt=0.0, lt=1.0)]
     """Weighed share of the spiked mixture."""
     crystallinity: Annotated[Number, Field(gt=0.0, le=1.0)] = 1.0
@@ -174,6 +174,33 @@ class PhaseTable(_Table):
     """Model of the texture; harmonics (to order 4) need no axis."""
     cell_uncertain: bool = False
     """The cell is known only to some per cent."""
+
+
+class ComponentTable(_Table):
+    """``[[xrd.component]]``: one measured pattern as a column of the refinement."""
+
+    name: Annotated[Text, AfterValidator(refuse_odd_names)]
+    """Name in every table."""
+    pattern: DataFile
+    """The measured pattern, over at least the range used."""
+    rir: Positive | None = None
+    """Height of its strongest point over corundum's in a 1:1 mixture by weight."""
+    rir_std: Positive | None = None
+    """1 sigma of it."""
+    calibration: Positive | None = None
+    """Mass-proportional scale per unit of the pattern, in place of ``rir``."""
+    calibration_std: Positive | None = None
+    """1 sigma of it."""
+    height: Positive | None = None
+    """Height that ``rir`` refers to; absent: the pattern's largest value."""
+    crystalline: bool = True
+    """A mineral, or a glass."""
+    background: bool = False
+    """An empty holder or film: no part of the sample."""
+    shift: bool = True
+    """Refine a small shift of its angles."""
+    subtract: Literal["none", "constant", "line"] = "none"
+    """Baseline taken off the pattern."""
 
 
 class XrdTable(_Table):
@@ -205,6 +232,8 @@ class XrdTable(_Table):
     """A standard weighed into every sample."""
     external_standard: ExternalStandardTable | None = None
     """How scales become absolute amounts."""
+    components: tuple[ComponentTable, ...] = Field(default=(), alias="component")
+    """Measured patterns as columns of the refinement."""
     phases: Annotated[tuple[PhaseTable, ...], Field(min_length=1)] = Field(
         alias="phase"
     )

@@ -133,8 +133,10 @@ def cross_check(data: Mapping[str, Any]) -> Iterator[Mistake]:
     phases = [name for name in _names(xrd.get("phase"), "name") if name is not None]
     yield from _check_repeats(data.get("sample"), ("sample",), "id")
     yield from _check_repeats(xrd.get("phase"), ("xrd", "phase"), "name")
+    yield from _check_repeats(xrd.get("component"), ("xrd", "component"), "name")
+    yield from _check_components(xrd, phases)
     yield from _check_instrument(xrd)
-    yield from _check_standards(data, phases)
+    yield from _check_standards(data, [*phases, *_sample_components(xrd)])
     yield from _check_external(data)
     yield from _check_mixtures(data, phases)
     yield from _check_compositions(data)
@@ -175,6 +177,59 @@ def _check_repeats(tables: Any, location: Location, key: str) -> Iterator[Mistak
                 location=(*location, index, key),
                 message=f"{name!r} is already the {key} of {first}; give another",
             )
+
+
+def _components(xrd: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]]:
+    """Return the tables of measured components with their indices."""
+    tables = xrd.get("component")
+    listed = tables if isinstance(tables, list) else []
+    return [(i, table) for i, table in enumerate(listed) if isinstance(table, Mapping)]
+
+
+def _sample_components(xrd: Mapping[str, Any]) -> list[str]:
+    """Return the names of the components that are part of the sample."""
+    return [
+        table["name"]
+        for _, table in _components(xrd)
+        if isinstance(table.get("name"), str) and table.get("background") is not True
+    ]
+
+
+def _check_components(xrd: Mapping[str, Any], phases: list[str]) -> Iterator[Mistake]:
+    """Ask each measured component for a name of its own and one way to its weight."""
+    for index, table in _components(xrd):
+        location: Location = ("xrd", "component", index)
+        if table.get("name") in phases:
+            message = f"{table['name']!r} is the name of a phase; give another"
+            yield Mistake(location=(*location, "name"), message=message)
+        given = [key for key in ("rir", "calibration") if key in table]
+        if table.get("background") is True:
+            for key in given:
+                message = "a background is no part of the sample and has none; drop it"
+                yield Mistake(location=(*location, key), message=message)
+        elif len(given) == 2:
+            yield Mistake(
+                location=location, message="give rir or calibration, not both"
+            )
+        elif not given:
+            message = (
+                "give rir (against corundum) or calibration, or background = true for "
+                "an empty holder"
+            )
+            yield Mistake(location=location, message=message)
+        for key in ("rir", "calibration"):
+            if f"{key}_std" in table and key not in table:
+                message = f"needs {key}, whose uncertainty it is"
+                yield Mistake(location=(*location, f"{key}_std"), message=message)
+        if "height" in table and "rir" not in table:
+            message = "needs rir, which refers to it"
+            yield Mistake(location=(*location, "height"), message=message)
+    if _components(xrd) and xrd.get("engine", "native") in ("gsas2", "rietx"):
+        message = (
+            f"the engine {xrd['engine']!r} has no measured components; "
+            'set engine = "native"'
+        )
+        yield Mistake(location=("xrd", "engine"), message=message)
 
 
 def _check_instrument(xrd: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -219,7 +274,7 @@ def _count(value: object) -> int:
 
 
 def _check_standards(data: Mapping[str, Any], phases: list[str]) -> Iterator[Mistake]:
-    """Ask that a weighed standard is among the phases."""
+    """Ask that a weighed standard is among the phases and components."""
     xrd = _table(data, "xrd")
     weighed: list[tuple[Location, Mapping[str, Any]]] = [
         (("xrd", "internal_standard"), _table(xrd, "internal_standard"))

@@ -337,3 +337,46 @@ def test_gsas2_takes_the_users_own_instrument_file(tmp_path: Path) -> None:
     other = equip_engine(Gsas2Engine(), InstrumentTable.model_construct(tube="CuKa"))
     assert isinstance(other, Gsas2Engine)
     assert other.options.instrument_file is None
+
+
+COMPONENTS = """
+[[xrd.component]]
+name = "late"
+pattern = "{pattern}"
+rir = 0.2
+rir_std = 0.02
+crystalline = false
+[[xrd.component]]
+name = "holder"
+pattern = "film_blank.xy"
+background = true
+shift = false
+
+[[sample]]
+"""
+
+
+def test_measured_components_go_into_the_plan_and_the_files(
+    run: Run, rewritten: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The last sample of the series as a component of the first."""
+    late = read_series(run.series).samples[-1].xrd
+    assert late is not None
+    text = run.series.read_text()
+    first, rest = text.split("\n[[sample]]\n", 1)
+    only = rest.split("[[sample]]")[0]
+    added = COMPONENTS.format(pattern=late.name)
+    series = rewritten((text, first.replace("blank =", "# blank =") + added + only))
+    plan = build_plan(table_of(series))
+    assert plan.component_names == ("late", "holder")
+    assert [part.background for part in plan.components] == [False, True]
+    assert (plan.components[0].rir, plan.components[0].rir_std) == (0.2, 0.02)
+    table = run_refinement(series, tmp_path / "out")
+    assert np.isnan(float(table["amorphous_fraction"][0]))
+    assert "component_weights" in str(table["amorphous_fraction_reason"].item())
+    stored = read_tree(tmp_path / "out" / "refine.nc")
+    node = stored[str(table["sample"].item())]
+    again = RefinementResult.from_datatree(node)
+    assert again.parameters["component_amount"].shape == (2,)
+    assert again.curves["measured_curve"].shape[0] == 2
+    assert "late (sample" in again.recipe["components"]

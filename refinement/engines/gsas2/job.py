@@ -77,6 +77,11 @@ def check_plan(plan: RefinementPlan, options: Gsas2Options) -> None:
     PlanError
         Names the plan's field and what to do.
     """
+    if plan.components:
+        raise PlanError(
+            f"components: GSAS-II has no column for a measured pattern such as "
+            f"{plan.components[0].name!r}; use the engine native"
+        )
     if options.instrument_file is None:
         format_instprm(plan.instrument)
     for number, phase in enumerate(plan.phases):

@@ -24,7 +24,11 @@ from refinement.engines.native.fit import (
 from refinement.engines.native.layout import Layout, start_values
 from refinement.engines.native.model import Model
 from refinement.engines.native.options import NativeOptions
-from refinement.engines.native.search import search_cells, uncertain_phases
+from refinement.engines.native.search import (
+    search_cells,
+    search_offset,
+    uncertain_phases,
+)
 from refinement.plan import RefinementPlan
 from structkit.errors import FitError
 
@@ -58,6 +62,7 @@ def fit_cold(prepared: Prepared, options: NativeOptions) -> Fit:
     model = prepared.model
     start = start_values(model.layout, model.plan, options)
     restraints = make_restraints(model.layout, model.plan, options)
+    start = search_offset(prepared, start)
     uncertain = uncertain_phases(model.plan)
     note = ""
     if uncertain:

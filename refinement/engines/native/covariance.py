@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,11 @@ class Covariance:
     """Their indices among all linear columns; every phase's scale is one."""
     phase_scales: Floats
     """Covariance of the phases' scales, shape (n_phases, n_phases)."""
+    amounts: Floats
+    """Covariance of the phases' scales and the measured components' amounts."""
+    heights: Floats
+    """Covariance of the phases' largest heights with each other, then with scales and
+    amounts, shape (n_phases, 2 n_phases + n_components); empty without components."""
     detection: Floats
     """Scale of each phase that would just be detected (Currie), shape (n_phases,)."""
 
@@ -69,17 +75,62 @@ def estimate_covariance(fit: Fit) -> Covariance:
     nonlinear = inflation * inverse_normal(hessian)
     linear = inflation * inverse + transfer @ nonlinear @ transfer.T
     chosen = np.nonzero(passive)[0]
+    measured = np.arange(model.n_drawn, model.n_columns)
     place = np.searchsorted(chosen, bases)
-    deficit = _deficits(fit)
+    both = np.searchsorted(chosen, np.concatenate([bases, measured]))
+    deficit = _deficits(fit, bases)
     linear[place, place] += deficit**2
+    linear[measured, measured] += _deficits(fit, measured) ** 2
+    heights = np.empty((0, 0))
+    if measured.size:
+        gradients = _height_gradients(fit, jacobian)
+        heights = _height_covariance(gradients, linear, nonlinear, transfer, both)
     return Covariance(
         nonlinear=nonlinear,
         free=free,
         linear=linear,
         chosen=chosen,
         phase_scales=linear[np.ix_(place, place)],
+        amounts=linear[np.ix_(both, both)],
+        heights=heights,
         detection=_detection_scales(fit, passive, np.sqrt(inflation)) + deficit,
     )
+
+
+def _height_gradients(fit: Fit, jacobian: Floats) -> tuple[Floats, Floats]:
+    """Return how each phase's largest height grows with linear and free parameters.
+
+    What moves a line without changing its shape moves no maximum.
+    """
+    problem, found = fit.prepared.problem, fit.minimum.found
+    model = problem.model
+    free = np.nonzero(fit.minimum.free)[0]
+    still = np.array([kind.startswith("cell") for kind in model.layout.kinds])[free]
+    by_linear = np.zeros((len(model.lines), found.amounts.size))
+    by_free = np.zeros((len(model.lines), free.size))
+    for number, own in enumerate(itertools.pairwise(model.columns)):
+        columns = found.columns[slice(*own)] / problem.root_weight
+        at = int(np.argmax(found.amounts[slice(*own)] @ columns))
+        by_linear[number, slice(*own)] = columns[:, at]
+        shaping = (model.layout.phase[free] == number) & ~still
+        by_free[number, shaping] = jacobian[shaping, at] / problem.root_weight[at]
+    return by_linear, by_free
+
+
+def _height_covariance(
+    gradients: tuple[Floats, Floats],
+    linear: Floats,
+    nonlinear: Floats,
+    transfer: Floats,
+    both: NDArray[np.int64],
+) -> Floats:
+    """Return the covariance of heights with themselves, then scales and amounts."""
+    by_linear, by_free = gradients
+    crossed = -transfer @ nonlinear  # linear parameters follow the nonlinear ones
+    with_linear = by_linear @ linear + by_free @ crossed.T
+    with_free = by_linear @ crossed + by_free @ nonlinear
+    own = with_linear @ by_linear.T + with_free @ by_free.T
+    return np.hstack([own, with_linear[:, both]])
 
 
 def inverse_normal(matrix: Floats) -> Floats:
@@ -103,11 +154,11 @@ def scale_significance(fit: Fit) -> Floats:
     return np.asarray(found.amounts[bases] / esd)
 
 
-def _deficits(fit: Fit) -> Floats:
-    """Return how far below zero each phase held at zero would go if it might."""
+def _deficits(fit: Fit, bases: NDArray[np.int64]) -> Floats:
+    """Return how far below zero each column held at zero would go if it might."""
     problem, found = fit.prepared.problem, fit.minimum.found
-    deficits = np.zeros(problem.model.columns.size - 1)
-    for number, base in enumerate(problem.model.columns[:-1]):
+    deficits = np.zeros(bases.size)
+    for number, base in enumerate(bases):
         if found.amounts[base] <= 0.0 and found.columns[base].any():
             amounts = problem.solve(found.columns, also_free=int(base))[0]
             deficits[number] = max(-float(amounts[base]), 0.0)

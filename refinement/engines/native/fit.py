@@ -238,7 +238,7 @@ def run_stages(
             max_steps=options.max_steps,
         )
         values = minimum.found.values
-    if model.n_columns > len(model.lines) or restraints.scale != used:
+    if model.n_drawn > len(model.lines) or restraints.scale != used:
         minimum.found = problem.evaluate(values)
     minimum.total = minimum.found.chi_square + restraints.penalty(values)
     return Fit(prepared=prepared, minimum=minimum, restraints=restraints)

@@ -20,7 +20,12 @@ _GROUPS: dict[str, Group] = {
     "b_overall": "b_overall",
     "shift": "shift",
     "w_extra": "resolution",
+    "component_offset": "shift",
+    "component_shift": "shift",
 }
+OFFSET = "component_offset"
+"""Shift that all measured components share: the sample against their library."""
+_COMPONENT_KINDS = (OFFSET, "component_shift")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +65,7 @@ class Layout:
 
     def _is_allowed(self, i: int, plan: RefinementPlan) -> bool:
         group = self.group(i)
-        if group == "instrument":
+        if group == "instrument" or self.kinds[i] in _COMPONENT_KINDS:
             return True
         if group == "shift":
             return plan.shift != "fixed"
@@ -80,7 +85,10 @@ class Layout:
 def build_layout(
     plan: RefinementPlan, n_strains: list[int], *, instrument: bool = False
 ) -> Layout:
-    """Lay out cell, size, strain, texture, B by phase, then shift and extra W."""
+    """Lay out cell, size, strain, texture, B by phase, then shift and extra W.
+
+    Shifts of measured components, where there are any, stand between.
+    """
     names: list[str] = []
     kinds: list[str] = []
     owner: list[int] = []
@@ -94,6 +102,11 @@ def build_layout(
         names += [f"{phase.name}.{tag}" for tag in tags]
         kinds += own
         owner += [number] * len(own)
+    moving = [part.name for part in plan.components if part.shift]
+    if moving:
+        names += [OFFSET, *(f"{name}.component_shift" for name in moving)]
+        kinds += [OFFSET, *["component_shift"] * len(moving)]
+        owner += [-1] * (1 + len(moving))
     tail = ["shift", "w_extra", *(INSTRUMENT_KINDS if instrument else ())]
     return Layout(
         names=(*names, *tail),

@@ -12,6 +12,7 @@ from refinement.engines.native.background import (
     BackgroundColumns,
     background_columns,
 )
+from refinement.engines.native.components import MeasuredColumns, measured_columns
 from refinement.engines.native.kernels import (
     apply_segments,
     draw_derivatives,
@@ -60,11 +61,18 @@ class Model:
     """Background columns made so far, by terms added, offset, stretch of the bank."""
     columns: NDArray[np.int64]
     """First crystalline column of each phase; one more at the end."""
+    measured: MeasuredColumns | None = None
+    """Measured components, whose columns follow the crystalline ones; or None."""
+
+    @property
+    def n_drawn(self) -> int:
+        """Return the number of columns drawn line by line (phases and harmonics)."""
+        return int(self.columns[-1])
 
     @property
     def n_columns(self) -> int:
-        """Return the number of crystalline columns (phases and harmonics)."""
-        return int(self.columns[-1])
+        """Return the number of columns that move: drawn, then measured."""
+        return self.n_drawn + (0 if self.measured is None else self.measured.size)
 
     def states(self, values: Floats) -> list[LineState]:
         """Return the lines of every phase at ``values``."""
@@ -144,6 +152,9 @@ def build_model(
                 "check the wavelength and the range"
             )
     counts = [1 + found.harmonics.shape[0] for found in lines]
+    layout = build_layout(
+        plan, [found.basis.size for found in lines], instrument=calibrate
+    )
     return Model(
         plan=plan,
         options=options,
@@ -153,11 +164,10 @@ def build_model(
             angles, grid, plan.instrument, axial_nodes=options.axial_nodes
         ),
         lines=lines,
-        layout=build_layout(
-            plan, [found.basis.size for found in lines], instrument=calibrate
-        ),
+        layout=layout,
         backgrounds={},
         columns=np.cumsum([0, *counts]).astype(np.int64),
+        measured=measured_columns(plan, layout, angles),
     )
 
 
@@ -178,7 +188,9 @@ def _check_crowding(plan: RefinementPlan, highest: float) -> None:
 def draw_columns(
     model: Model, states: list[LineState], *, window: float, broaden: float = 0.0
 ) -> Floats:
-    """Draw every crystalline column on the grid, shape (n_columns, n_grid)."""
+    """Draw every crystalline column on the grid, shape (n_drawn, n_grid)."""
+    if not states:
+        return np.empty((0, model.grid.size))
     return np.concatenate(
         [
             draw_phase(model, number, state, window=window, broaden=broaden)
@@ -267,7 +279,7 @@ def draw_jacobian(
         The plan.
     states : list of LineState
         Lines at the present parameters.
-    amounts : ndarray, shape (n_columns,)
+    amounts : ndarray, shape (n_drawn,)
         Present scales of the crystalline columns.
     free : ndarray of bool, shape (n_parameters,)
         Which parameters are wanted.

@@ -51,6 +51,12 @@ def _default_priors() -> dict[str, Prior]:
         "w_extra": Prior(start=0.0, sigma=0.02, sigma_second=0.01, low=0.0, high=0.15),
         "ln_march": Prior(start=0.0, sigma=0.3, sigma_second=0.3, low=-1.2, high=1.2),
         "b_overall": Prior(start=0.0, sigma=0.3, sigma_second=0.3, low=-1.0, high=3.0),
+        "component_offset": Prior(
+            start=0.0, sigma=0.2, sigma_second=0.2, low=-0.5, high=0.5
+        ),
+        "component_shift": Prior(
+            start=0.0, sigma=0.03, sigma_second=0.03, low=-0.2, high=0.2
+        ),
     }
 
 
@@ -65,7 +71,8 @@ class NativeOptions:
     priors: dict[str, Prior] = field(default_factory=_default_priors)
     """By kind: ``cell`` and ``cell_uncertain`` (1e-3), ``ln_size`` (angstrom),
     ``ln_strain``, ``shift`` (degree), ``w_extra`` (degree^2), ``ln_march``,
-    ``b_overall`` (angstrom^2)."""
+    ``b_overall`` (angstrom^2), ``component_offset`` and ``component_shift``
+    (degree)."""
     resolution_sigma: dict[str, float] = field(default_factory=_default_resolution)
     """1 sigma of the weak priors of U, V, W, X, Y and S/L in a calibration; V is
     held, as U, V, W with a negative variance have no meaning."""

@@ -35,9 +35,10 @@ class Evaluation:
     padded: Floats
     """Crystalline columns on the grid."""
     columns: Floats
-    """Crystalline columns at the points, weighted, shape (n_columns, n_points)."""
+    """Crystalline and measured columns at the points, weighted, shape
+    (n_columns, n_points)."""
     amounts: Floats
-    """All linear parameters: crystalline columns, then background columns."""
+    """All linear parameters: crystalline, measured, then background columns."""
     passive: Flags
     """Which linear parameters are not held at zero."""
     residual: Floats
@@ -106,6 +107,9 @@ class Problem:
         padded = draw_columns(model, states, window=window, broaden=broaden)
         operator = self._operator(values)
         columns = apply_instrument(operator, padded, self.root_weight)
+        if model.measured is not None:
+            measured = model.measured.draw(values) * self.root_weight
+            columns = np.concatenate([columns, measured])
         amounts, passive, penalty = self.solve(columns)
         n = model.n_columns
         calculated = amounts[:n] @ columns + amounts[n:] @ self.background
@@ -184,10 +188,15 @@ class Problem:
 
     def jacobian(self, found: Evaluation, free: Flags) -> Floats:
         """Return the weighted derivatives by the free parameters, (n_free, n)."""
-        n = self.model.n_columns
+        n, measured = self.model.n_drawn, self.model.measured
         padded = draw_jacobian(self.model, found.states, found.amounts[:n], free)
         operator = self._operator(found.values)
         jacobian = apply_instrument(operator, padded, self.root_weight)
+        if measured is not None:
+            row = np.cumsum(free) - 1
+            amounts = found.amounts[n : n + measured.size]
+            for i, slope in measured.slopes(found.values, amounts, free).items():
+                jacobian[row[i]] = slope * self.root_weight
         if self.model.layout.instrument and free[-1]:
             jacobian[-1] = self._axial_slope(found)
         return jacobian
@@ -206,7 +215,7 @@ class Problem:
 
     def _axial_slope(self, found: Evaluation) -> Floats:
         """Return the derivative by axial divergence, by central difference."""
-        n = self.model.n_columns
+        n = self.model.n_drawn
         total = (found.amounts[:n] @ found.padded)[None, :]
         at = float(found.values[-1])
         low, high = max(at - _AXIAL_STEP, 0.0), at + _AXIAL_STEP

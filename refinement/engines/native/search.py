@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from refinement.engines.native.fit import Prepared
+from refinement.engines.native.layout import OFFSET
 from refinement.plan import RefinementPlan
 
 Floats = NDArray[np.float64]
@@ -16,6 +17,53 @@ _WINDOW = 4.0
 """Half-range of a line in FWHM while searching."""
 _SHRINK = (1.0, 0.3)
 """Range of each round, as a share of the first."""
+
+_OFFSET_REACH, _OFFSET_STEP = 0.45, 0.03
+"""How far, and how finely, a shift of measured components is looked for, degree:
+lines of 0.1 degree are still caught from the next step."""
+
+
+def search_offset(prepared: Prepared, start: Floats) -> Floats:
+    """Return parameters with the shift of the measured components found roughly.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Pattern and model.
+    start : ndarray, shape (n_parameters,)
+        Where the search starts.
+
+    Returns
+    -------
+    ndarray, shape (n_parameters,)
+        As ``start`` where no component moves.
+
+    Notes
+    -----
+    A measured line is as narrow as the sample's, and a library is often some tenths
+    of a degree off: too far for a refinement to find its way. A displaced sample
+    moves structures and components alike, so both are moved together first, then
+    each alone; the linear problem is solved exactly for each trial.
+    """
+    layout, plan = prepared.model.layout, prepared.model.plan
+    if OFFSET not in layout.names:
+        return start
+    common = [layout.names.index(OFFSET)]
+    rounds = [common]
+    if plan.phases and plan.shift != "fixed":
+        lines = [layout.names.index("shift")]
+        rounds = [common + lines, common, lines]
+    ladder = np.arange(-_OFFSET_REACH, _OFFSET_REACH + 1e-9, _OFFSET_STEP)
+    best = start
+    lowest = prepared.problem.evaluate(best).chi_square
+    for moved in rounds:
+        for step in ladder:
+            values = best.copy()
+            values[moved] = step
+            found = prepared.problem.evaluate(values)
+            if found.chi_square < lowest:
+                lowest, best = found.chi_square, values
+    return best
 
 
 def search_cells(

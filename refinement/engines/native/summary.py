@@ -31,13 +31,14 @@ from refinement.engines.weights import ONE_SIDED_95, corrected_scales, fractions
 from refinement.quality import assess
 from refinement.result import (
     CELL_KEYS,
+    MEASURED_CURVE,
     SCALE_VARIANT,
     RefinementResult,
     attributes,
     phase_variable,
     scalar,
 )
-from structkit.schema import PHASE, TWO_THETA, FitStatus
+from structkit.schema import COMPONENT, CONSTITUENT, PHASE, TWO_THETA, FitStatus
 
 Floats = NDArray[np.float64]
 _PRESENT = 3.0
@@ -61,7 +62,7 @@ def summarize(
     variables = _phase_variables(
         fit, covariance, scales, tau, share, share_covariance, systematics
     )
-    coords: dict[str, object] = {PHASE: list(plan.phase_names)}
+    coords: dict[str, object] = {PHASE: np.array(plan.phase_names, dtype=str)}
     if systematics is not None:
         variables["area_fraction_variants"] = xr.Variable(
             ("background_variant",), systematics.area_variants, {"units": "1"}
@@ -72,6 +73,10 @@ def summarize(
         )
         coords[SCALE_VARIANT] = [one.label for one in systematics.variants]
         coords["scale_variant_cause"] = (SCALE_VARIANT, list(systematics.causes))
+    if plan.components:
+        variables |= _component_variables(fit, covariance)
+        coords[COMPONENT] = list(plan.component_names)
+        coords[CONSTITUENT] = [*plan.phase_names, *plan.component_names]
     if begun is not None:
         variables["seconds"] = scalar("seconds", time.perf_counter() - begun)
     parameters = xr.Dataset(variables | _scalars(fit, covariance), coords=coords)
@@ -180,6 +185,49 @@ def _cells(fit: Fit, covariance: Covariance) -> dict[str, Floats]:
     return found
 
 
+def _component_variables(fit: Fit, covariance: Covariance) -> dict[str, xr.Variable]:
+    """Return amounts and shifts of the measured components, over ``COMPONENT``."""
+    model, found = fit.prepared.model, fit.minimum.found
+    parts, measured = model.plan.components, model.measured
+    if measured is None:
+        return {}
+    spread = np.sqrt(np.maximum(np.diag(covariance.amounts), 0.0))
+    values: dict[str, Floats] = {
+        "component_amount": found.amounts[model.n_drawn : model.n_columns],
+        "component_amount_std": spread[len(model.lines) :],
+        "component_shift": measured.shifts(found.values),
+        "component_shift_std": np.array(
+            [_shift_esd(covariance, own, measured.offset) for own in measured.own]
+        ),
+        "component_crystalline": np.array([float(part.crystalline) for part in parts]),
+        "component_background": np.array([float(part.background) for part in parts]),
+    }
+    labelled = {
+        name: xr.Variable((COMPONENT,), array, attributes(name))
+        for name, array in values.items()
+    }
+    labelled["component_covariance"] = xr.Variable(
+        (CONSTITUENT, f"{CONSTITUENT}_"), covariance.amounts, {"units": "1"}
+    )
+    n = len(model.lines)
+    labelled["height_covariance"] = xr.Variable(
+        (PHASE, "phase_"), covariance.heights[:, :n], {"units": "1"}
+    )
+    labelled["height_amount_covariance"] = xr.Variable(
+        (PHASE, CONSTITUENT), covariance.heights[:, n:], {"units": "1"}
+    )
+    return labelled
+
+
+def _shift_esd(covariance: Covariance, own: int | None, offset: int | None) -> float:
+    """Return 1 sigma of a component's shift: its own and the shared one together."""
+    if own is None or offset is None:
+        return float("nan")
+    places = np.nonzero(np.isin(covariance.free, (own, offset)))[0]
+    inner = covariance.nonlinear[np.ix_(places, places)]
+    return float(np.sqrt(max(inner.sum(), 0.0))) if places.size else float("nan")
+
+
 def _scalars(fit: Fit, covariance: Covariance) -> dict[str, xr.Variable]:
     prepared, minimum = fit.prepared, fit.minimum
     model = prepared.model
@@ -225,10 +273,13 @@ def _curves(fit: Fit) -> xr.Dataset:
         columns, amounts, model.angles, terms=division_terms(columns)
     )
     weighted = found.amounts[:n, None] * found.columns
-    component = np.add.reduceat(weighted, model.columns[:-1], axis=0) * prepared.std
+    drawn, measured = weighted[: model.n_drawn], weighted[model.n_drawn :]
+    component = np.empty_like(drawn)
+    if len(model.lines):
+        component = np.add.reduceat(drawn, model.columns[:-1], axis=0) * prepared.std
     units = {"units": prepared.intensity_units}
     points = (TWO_THETA,)
-    return xr.Dataset(
+    curves = xr.Dataset(
         {
             "observed": (points, prepared.intensity, units),
             "observed_std": (points, prepared.std, units),
@@ -243,9 +294,14 @@ def _curves(fit: Fit) -> xr.Dataset:
         },
         coords={
             TWO_THETA: (points, model.angles, {"units": "degree", "long_name": "2θ"}),
-            PHASE: list(model.plan.phase_names),
+            PHASE: np.array(model.plan.phase_names, dtype=str),
         },
     )
+    if not model.plan.components:
+        return curves
+    return curves.assign(
+        {MEASURED_CURVE: ((COMPONENT, TWO_THETA), measured * prepared.std, units)}
+    ).assign_coords({COMPONENT: list(model.plan.component_names)})
 
 
 def _reflections(fit: Fit) -> xr.Dataset:
@@ -253,6 +309,8 @@ def _reflections(fit: Fit) -> xr.Dataset:
     states = fit.minimum.found.states
     low, high = model.angles[0], model.angles[-1]
     kept = [(s.centers >= low) & (s.centers <= high) for s in states]
+    if not states:
+        return xr.Dataset()
     hkl = np.concatenate([m.hkl[k] for m, k in zip(model.lines, kept, strict=True)])
     dims = ("reflection",)
     return xr.Dataset(
@@ -320,7 +378,13 @@ def _recipe(fit: Fit, options: NativeOptions) -> dict[str, str]:
         if plan.halo
         else "none"
     )
-    return {
+    parts = [
+        f"{part.name} ({'background' if part.background else 'sample'}, "
+        f"baseline taken off: {part.subtract})"
+        for part in plan.components
+    ]
+    measured = {"components": ", ".join(parts)} if parts else {}
+    return measured | {
         "background": f"{counts.get(CHEBYSHEV, 0)} Chebyshev terms, "
         f"{counts.get(HUMP, 0)} humps, {counts.get(BLANK, 0)} blank",
         "amorphous_area": halo,

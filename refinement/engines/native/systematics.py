@@ -268,7 +268,7 @@ def _two_sizes(fit: Fit) -> Floats:
         values[free] = np.clip(
             values[free] + step, fit.restraints.low[free], fit.restraints.high[free]
         )
-    return amounts
+    return np.asarray(amounts)
 
 
 def _drawn_twice(fit: Fit, number: int, values: Floats) -> Floats:
@@ -329,10 +329,18 @@ def _area_share(
     """Return the reflections' share of the area of reflections and halo."""
     if not columns.select(HALO).any():
         return float("nan")
-    problem = fit.prepared.problem
+    problem, plan = fit.prepared.problem, fit.prepared.model.plan
     n = problem.model.n_columns
     width = np.gradient(problem.model.angles)
-    crystalline = (amounts[:n] @ fit.minimum.found.columns) * fit.prepared.std
+    shares = amounts[:n]
+    if plan.components:
+        shares, glass = shares.copy(), np.zeros(n)
+        for at, part in enumerate(plan.components, start=problem.model.n_drawn):
+            glass[at] = 0.0 if part.crystalline or part.background else shares[at]
+            shares[at] = shares[at] if part.crystalline and not part.background else 0.0
+    crystalline = (shares @ fit.minimum.found.columns) * fit.prepared.std
     _, halo = split_smooth(columns, amounts[n:], problem.model.angles, terms=terms)
+    if plan.components:
+        halo = halo + (glass @ fit.minimum.found.columns) * fit.prepared.std
     areas = float(crystalline @ width), float(halo @ width)
     return areas[0] / max(sum(areas), 1e-300)

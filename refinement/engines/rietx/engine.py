@@ -70,9 +70,14 @@ class RietxEngine:
         Raises
         ------
         PlanError
-            Emission lines with a width of their own; a negative Lorentzian X; a stage
-            that frees the instrument.
+            Measured components; emission lines with a width of their own; a negative
+            Lorentzian X; a stage that frees the instrument.
         """
+        if plan.components:
+            raise PlanError(
+                f"components: rietx has no column for a measured pattern such as "
+                f"{plan.components[0].name!r}; use the engine native"
+            )
         radiation = plan.instrument.radiation
         if any(width > 0.0 for width in radiation.widths):
             raise PlanError(

@@ -225,6 +225,63 @@ def test_one_mistake_is_one_line(folder: Path) -> None:
     )
 
 
+COMPONENT = """
+[[xrd.component]]
+name = "glass"
+pattern = "15min.xye"
+rir = 0.1
+rir_std = 0.01
+crystalline = false
+subtract = "line"
+[[xrd.component]]
+name = "holder"
+pattern = "film_blank.xy"
+background = true
+shift = false
+[[sample]]
+"""
+
+
+def with_component(change: tuple[str, str] = ("", "")) -> str:
+    return CONTRACT.replace("\n[[sample]]\n", COMPONENT, 1).replace(*change)
+
+
+def test_measured_components_are_read(folder: Path) -> None:
+    path = folder / "series.toml"
+    path.write_text(with_component().replace('phase = "corundum"', 'phase = "glass"'))
+    xrd = read_series(path).xrd
+    assert xrd is not None
+    glass, holder = xrd.components
+    assert (glass.name, glass.rir, glass.rir_std) == ("glass", 0.1, 0.01)
+    assert (glass.crystalline, glass.shift, glass.subtract) == (False, True, "line")
+    assert glass.pattern.is_file()
+    assert (holder.background, holder.shift, holder.rir) == (True, False, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("rir = 0.1\n", ""), "component[0]: give rir (against corundum)"),
+        (("rir = 0.1\n", ""), "component[0].rir_std: needs rir"),
+        (("rir = 0.1", "rir = 0.1\ncalibration = 2.0"), "calibration, not both"),
+        (("rir = 0.1", "rir = -1"), "component[0].rir: should be greater than 0"),
+        (("rir = 0.1", "rri = 0.1"), "rri: unknown key; did you mean 'rir'?"),
+        (("background = true", "background = true\nrir = 1.0"), "[1].rir: a backgr"),
+        (('"holder"', '"glass"'), "'glass' is already the name of component[0]"),
+        (('name = "glass"', 'name = "PbBr2"'), "'PbBr2' is the name of a phase"),
+        (('"line"', '"lien"'), "component[0].subtract: should be 'none'"),
+        (('"15min.xye"\nrir', '"15mn.xye"\nrir'), "did you mean '15min.xye'?"),
+        (("shift = false", "height = 5.0"), "component[1].height: needs rir"),
+        (('engine = "native"', 'engine = "gsas2"'), "'gsas2' has no measured comp"),
+        (('phase = "corundum"', 'phase = "holder"'), "'holder' is no phase of [xrd]"),
+    ],
+)
+def test_mistakes_in_components_are_told(
+    folder: Path, change: tuple[str, str], expected: str
+) -> None:
+    assert expected in mistakes_of(folder, with_component(change))
+
+
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
