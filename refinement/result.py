@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from structkit.schema import COMPONENT, PHASE, FitStatus
 
+EXCLUSIVE_CAUSES = ("background", "particle_size")
+"""Causes of a systematic uncertainty whose variants exclude each other."""
 SCALE_VARIANT = "scale_variant"
 """Dimension of ``scale_variants``: admissible choices, the fit itself first; their
 ``scale_variant_cause`` is a coordinate along it."""

@@ -14,7 +14,13 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 GROUND = {"errors", "schema", "store", "uncertainty"}
 MEASURED = {"io", "xrd", "raman", "eis", "nmr"}
-TOP = {"pipeline", "pipeline_compare", "pipeline_structure", "cli"}
+TOP = {
+    "pipeline",
+    "pipeline_compare",
+    "pipeline_crystallinity",
+    "pipeline_structure",
+    "cli",
+}
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(GROUND, GROUND),
     "structures": GROUND,

@@ -10,8 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from refinement.crystallinity.detection import is_detected
-from refinement.engines.weights import EXCLUSIVE_CAUSES
-from refinement.result import SCALE_VARIANT, RefinementResult
+from refinement.result import EXCLUSIVE_CAUSES, SCALE_VARIANT, RefinementResult
 from structkit.schema import PHASE
 
 Floats = NDArray[np.float64]

@@ -10,13 +10,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from refinement.plan import RefinementPlan
+from refinement.result import EXCLUSIVE_CAUSES
 from structkit.structures.crystal import CrystalStructure
 from structkit.xrd.absorption import brindley_factor
 from structkit.xrd.scattering import linear_absorption
 
 Floats = NDArray[np.float64]
-EXCLUSIVE_CAUSES = ("background", "particle_size")
-"""Causes whose variants exclude each other."""
 ONE_SIDED_95 = 1.645
 """Standard uncertainties up to a one-sided 95 % limit."""
 

@@ -251,12 +251,14 @@ def _two_sizes(fit: Fit) -> Floats:
     values = minimum.found.values.copy()
     n = problem.model.n_columns
     amounts = minimum.found.amounts
+    measured = minimum.found.columns[problem.model.n_drawn :]
     for remaining in reversed(range(_PROFILE_STEPS + 1)):
         columns = np.concatenate(
             [
                 _drawn_twice(fit, number, values)
                 for number in range(len(problem.model.lines))
             ]
+            + [measured]
         )
         amounts = problem.solve(columns)[0]
         if not remaining:
