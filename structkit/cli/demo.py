@@ -17,7 +17,7 @@ FIGURE = "milling_series.png"
 
 _SHARE = "weight_fraction_crystalline"
 _AREA = "crystalline_area_fraction"
-_CONTENT = "crystalline_fraction"
+_AMORPHOUS = "amorphous_fraction"
 
 
 @click.command("demo")
@@ -39,11 +39,14 @@ def command(output: Path, *, seed: int, show: bool) -> None:
     from structkit.store import read_dataset
     from structkit.synthetic.study import write_study
 
-    series_file = write_study(output / "measured", seed=seed, tables=())
+    series_file = write_study(output / "measured", seed=seed)
     results = run_refinement(series_file, output / "results")
     truth = complete_truth(read_dataset(series_file.with_name("truth.nc")))
     figure = write_figure(compose_series(results, truth=truth), output / FIGURE)
     click.echo(format_comparison(results, truth))
+    click.echo("")
+    for verdict in results["verdict"].to_numpy():
+        click.echo(str(verdict))
     click.echo(f"\nFigure: {figure}")
     if show and sys.stdout.isatty():
         click.launch(str(figure))
@@ -100,9 +103,11 @@ def _compare_samples(results: xr.Dataset, truth: xr.Dataset) -> str:
         "sample",
         "t/h",
         "Rwp/%",
+        "amorphous: truth",
+        "result",
+        "95 %",
         "crystalline area: truth",
         "result",
-        "by weight",
     ]
     rows = []
     for name in results[SAMPLE].to_numpy():
@@ -112,9 +117,12 @@ def _compare_samples(results: xr.Dataset, truth: xr.Dataset) -> str:
                 str(name),
                 f"{float(known[MILLING_TIME]):g}",
                 format_number(found, "r_wp_percent", digits=1),
+                format_number(known, _AMORPHOUS),
+                format_with_std(found, _AMORPHOUS),
+                f"{format_number(found, f'{_AMORPHOUS}_low')}.."
+                f"{format_number(found, f'{_AMORPHOUS}_high')}",
                 format_number(known, _AREA),
                 format_with_std(found, _AREA),
-                format_number(known, _CONTENT),
             ]
         )
     return format_table(header, rows)

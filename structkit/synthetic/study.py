@@ -11,7 +11,7 @@ study.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -212,6 +212,7 @@ def write_study(
         source=source,
         tables=tuple(tables),
         transfer_std=truth.drift,
+        film_std_um=truth.film_std_um,
         analysed=find_singled(samples),
         composition=_measure_composition(known, find_singled(samples), rng),
     )
@@ -244,6 +245,7 @@ class _Layout:
     source: Source
     tables: tuple[Table, ...]
     transfer_std: float
+    film_std_um: float
     analysed: str
     composition: dict[str, float]
 
@@ -251,12 +253,15 @@ class _Layout:
 def _series_file(layout: _Layout) -> str:
     """Return the text of ``series.toml``."""
     blank = 'blank = "film_blank.xy"\n' if layout.adversary != "blank_missing" else ""
+    spread = ""
+    if layout.film_std_um > 0.0:
+        spread = f"\nfilm_thickness_std_um = {layout.film_std_um:g}"
     blocks = [
         f"# {LABEL}\n[series]\n"
         'name = "NaCl + TaCl5 + Na2O, milled (synthetic)"\n'
         'axis = "milling_time"\n'
         "mixture = { NaCl = 1, TaCl5 = 1, Na2O = 1 }",
-        f"[xrd]\n{blank}film_thickness_um = 25.0",
+        f"[xrd]\n{blank}film_thickness_um = 25.0{spread}",
         '[xrd.instrument]\nstandard = "LaB6.xy"\nstandard_phase = "LaB6"\n'
         'tube = "CuKa"',
         *_phase_blocks(layout),
@@ -268,10 +273,7 @@ def _series_file(layout: _Layout) -> str:
             "[mill]\nball_count = 2\nball_mass_g = 3.17\npowder_mass_g = 1.0\n"
             "frequency_hz = 17.7"
         )
-    wanted = "composition" in layout.tables and layout.adversary == "evaporated"
-    if wanted:
-        blocks.append(_composition(layout))
-    blocks += [_sample_block(sample) for sample in layout.samples]
+    blocks += [_sample_block(sample, layout) for sample in layout.samples]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -305,18 +307,17 @@ def _external_standard(layout: _Layout) -> str:
     return text
 
 
-def _composition(layout: _Layout) -> str:
-    """Return the table of a measured composition."""
-    atoms = layout.composition
+def _composition(atoms: Mapping[str, float]) -> str:
+    """Return the key of a measured composition."""
     values = ", ".join(f"{e} = {n:.4f}" for e, n in atoms.items())
     errors = ", ".join(f"{e} = {ICP_STD * n:.4f}" for e, n in atoms.items())
     return (
-        f'[[series.composition]]\nsample = "{layout.analysed}"\nmethod = "ICP"\n'
-        f"atoms = {{ {values} }}\nstd = {{ {errors} }}"
+        f'composition = {{ method = "ICP", atoms = {{ {values} }}, '
+        f"std = {{ {errors} }} }}"
     )
 
 
-def _sample_block(sample: StudySample) -> str:
+def _sample_block(sample: StudySample, layout: _Layout) -> str:
     """Return the table of a sample."""
     lines = [f'[[sample]]\nid = "{sample.name}"', f'role = "{sample.role}"']
     lines.append(f'milling_time = "{sample.time_h:g} h"')
@@ -328,5 +329,8 @@ def _sample_block(sample: StudySample) -> str:
         lines.append(
             f'spike = {{ phase = "{STANDARD}", weight_fraction = {sample.spike:g} }}'
         )
+    measured = "composition" in layout.tables and layout.adversary == "evaporated"
+    if measured and sample.name == layout.analysed:
+        lines.append(_composition(layout.composition))
     lines.append(f'xrd = "{sample.name}.xy"')
     return "\n".join(lines)

@@ -26,7 +26,7 @@ def make_truth() -> xr.Dataset:
             "size_nm": (places, [[5.0], [50.0]]),
             "component": ((*places, "two_theta"), [[[1.0, 0.0]], [[3.0, 1.0]]]),
             "halo": (("sample", "two_theta"), [[2.0, 1.0], [0.5, 0.5]]),
-            "crystalline_fraction": ("sample", [0.2, 0.8]),
+            "amorphous_fraction": ("sample", [0.8, 0.2]),
         },
         coords={
             "sample": ["late", "early"],
@@ -56,9 +56,13 @@ def test_comparison_shows_truth_beside_result() -> None:
         size_nm=(("sample", "phase"), [[5.4], [np.nan]]),
         size_nm_std=(("sample", "phase"), [[0.3], [np.nan]]),
         r_wp_percent=("sample", [6.78, np.nan]),
+        amorphous_fraction_std=("sample", [0.03, np.nan]),
+        amorphous_fraction_low=("sample", [0.74, np.nan]),
+        amorphous_fraction_high=("sample", [0.86, np.nan]),
     )
     lines = format_comparison(results, truth).splitlines()
-    assert lines[1].split() == ["late", "2", "6.8", "0.250", "0.250", "0.200"]
+    early = ["late", "2", "6.8", "0.800", "0.80(3)", "0.740..0.860", "0.250", "0.250"]
+    assert lines[1].split() == early
     late = lines[-2].split()
     assert late == ["late", "NaCl", "1.000", "1.000", "5.0", "5.4(3)"]
     assert lines[-1].split()[-1] == "-"
@@ -70,13 +74,16 @@ def test_demo_writes_one_figure_and_says_where(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def run_refinement(series_file: Path, output: Path, **_options: Any) -> xr.Dataset:
-        return complete_truth(read_dataset(series_file.with_name("truth.nc")))
+        truth = complete_truth(read_dataset(series_file.with_name("truth.nc")))
+        words = np.full(truth.sizes["sample"], "so amorphous")
+        return truth.assign(verdict=("sample", words))
 
     fake = ModuleType("structkit.pipeline")
     fake.run_refinement = run_refinement  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "structkit.pipeline", fake)
     assert main(["demo", "-o", str(tmp_path / "demo")]) == 0
     shown = capsys.readouterr().out
+    assert "so amorphous" in shown
     assert f"Figure: {tmp_path / 'demo' / FIGURE}" in shown
     assert (tmp_path / "demo" / FIGURE).stat().st_size > 10_000
     measured = tmp_path / "demo" / "measured"
