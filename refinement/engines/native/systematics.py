@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +25,9 @@ from refinement.engines.native.model import (
     model_background,
 )
 from refinement.engines.native.options import NativeOptions
-from refinement.engines.native.problem import Linearized, Problem
+from refinement.engines.native.problem import Linearized, Problem, reduced_normal
 from refinement.engines.weights import corrected_scales, spread_by_cause
-from refinement.plan import RefinementPlan
+from structkit.xrd.background import Film, film_transmission
 
 Floats = NDArray[np.float64]
 TEXTURE_STEP = math.log(0.95)
@@ -42,8 +43,8 @@ FILM_STEP = 0.1
 """Half-range of the film's relative thickness: what a sheet varies, and how it lies."""
 SIZE_SPREAD = 0.4
 """Spread of ln(size) that milled powders have and a line of one size does not show."""
-_PROFILE_STEPS, _LARGEST = 2, 0.3
-"""Gauss-Newton steps to the widths of another line shape; longest step."""
+_LARGEST = 0.3
+"""Longest step of a parameter to where another line shape has it."""
 _VARIANTS = (
     ("two terms more", 2, 0.0, 1.0),
     ("two terms fewer", -2, 0.0, 1.0),
@@ -192,40 +193,43 @@ def _other_backgrounds(
 
 
 def _line_variants(fit: Fit) -> list[Variant]:
-    """Return the variants in which the lines of one phase, or of all, change."""
+    """Return the variants in which the lines of one phase, or of all, change.
+
+    B and film change areas slowly with angle: they act on drawn columns.
+    """
     model = fit.prepared.model
     plan = model.plan
+    sine = np.sin(np.radians(0.5 * model.angles))
+    damping = np.exp(-2.0 * B_STEP * (sine / plan.instrument.radiation.wavelength) ** 2)
     found = []
     for number, phase in enumerate(plan.phases):
-        changed = _draw(fit, number, _state(fit, number, b_overall=B_STEP))
-        found.append((B, f"B of {phase.name}", {number: changed}))
+        found.append((B, f"B of {phase.name}", {number: _own(fit, number) * damping}))
         if phase.texture is None:
-            changed = _draw(fit, number, _state(fit, number, ln_march=TEXTURE_STEP))
+            changed = _draw(fit, number, _textured(fit, number))
             found.append((TEXTURE, f"texture of {phase.name}", {number: changed}))
     if plan.film_thickness_um:
-        thicker = plan.film_thickness_um * (1.0 + FILM_STEP)
-        other = replace(plan, film_thickness_um=thicker)
-        all_lines = {
-            number: _draw(fit, number, _state(fit, number, plan=other))
-            for number in range(len(plan.phases))
-        }
-        found.append((FILM, "film a tenth thicker", all_lines))
+        more = Film(thickness=FILM_STEP * plan.film_thickness_um)
+        weaker = film_transmission(model.angles, more)
+        everything = {n: _own(fit, n) * weaker for n in range(len(plan.phases))}
+        found.append((FILM, "film a tenth thicker", everything))
     return [
         _variant(fit, cause, label, _solve_changed(fit, changed))
         for cause, label, changed in found
     ]
 
 
-def _state(
-    fit: Fit, number: int, *, plan: RefinementPlan | None = None, **steps: float
-) -> LineState:
-    """Return the lines of a phase with some of its parameters moved."""
+def _own(fit: Fit, number: int) -> Floats:
+    """Return the weighted columns of one phase as fitted."""
+    starts = fit.prepared.model.columns
+    return fit.minimum.found.columns[starts[number] : starts[number + 1]]
+
+
+def _textured(fit: Fit, number: int) -> LineState:
+    """Return the lines of a phase with a texture that goes unnoticed."""
     model = fit.prepared.model
     values = fit.minimum.found.values.copy()
-    for kind, step in steps.items():
-        values[model.layout.index(number, kind)] += step
-    lines = model.lines[number]
-    return line_state(lines, number, values, model.layout, plan or model.plan)
+    values[model.layout.index(number, "ln_march")] += TEXTURE_STEP
+    return line_state(model.lines[number], number, values, model.layout, model.plan)
 
 
 def _draw(fit: Fit, number: int, state: LineState) -> Floats:
@@ -238,45 +242,36 @@ def _draw(fit: Fit, number: int, state: LineState) -> Floats:
 def _two_sizes(fit: Fit) -> Floats:
     """Return the linear parameters when the crystallites of a phase have two sizes.
 
-    Widths follow: other tails ask for another width, so the nonlinear parameters are
-    taken to the minimum by Gauss-Newton steps with the fit's own Jacobian.
+    Other tails ask for other widths: a Gauss-Newton step with the fit's own Jacobian
+    takes all parameters there, the linear ones to first order.
     """
     problem, minimum = fit.prepared.problem, fit.minimum
-    free = np.nonzero(minimum.free)[0]
+    found, free = minimum.found, np.nonzero(minimum.free)[0]
+    drawn = [_drawn_twice(fit, n, s) for n, s in enumerate(found.states)]
+    columns = np.concatenate([*drawn, found.columns[problem.model.n_drawn :]])
+    amounts = problem.solve(columns)[0]
+    n = columns.shape[0]
+    calculated = amounts[:n] @ columns + amounts[n:] @ problem.background
     linear = minimum.linear
-    if not isinstance(linear, Linearized):
-        linear = problem.linearize(minimum.found, minimum.free)
-    curvature = fit.restraints.scale / fit.restraints.sigma[free] ** 2
-    hessian = linear.normal + np.diag(curvature)
-    values = minimum.found.values.copy()
-    n = problem.model.n_columns
-    amounts = minimum.found.amounts
-    measured = minimum.found.columns[problem.model.n_drawn :]
-    for remaining in reversed(range(_PROFILE_STEPS + 1)):
-        columns = np.concatenate(
-            [
-                _drawn_twice(fit, number, values)
-                for number in range(len(problem.model.lines))
-            ]
-            + [measured]
-        )
-        amounts = problem.solve(columns)[0]
-        if not remaining:
-            break
-        calculated = amounts[:n] @ columns + amounts[n:] @ problem.background
-        pull = curvature * (values[free] - fit.restraints.center[free])
-        gradient = linear.jacobian @ (problem.observed - calculated) - pull
-        step = np.clip(np.linalg.solve(hessian, gradient), -_LARGEST, _LARGEST)
-        values[free] = np.clip(
-            values[free] + step, fit.restraints.low[free], fit.restraints.high[free]
-        )
+    jacobian = (
+        linear.jacobian
+        if isinstance(linear, Linearized)
+        else problem.jacobian(found, minimum.free)
+    )
+    reduced, _, transfer = reduced_normal(problem, found, jacobian)
+    restraints = fit.restraints
+    curvature = restraints.scale / restraints.sigma[free] ** 2
+    pull = curvature * (found.values[free] - restraints.center[free])
+    gradient = jacobian @ (problem.observed - calculated) - pull
+    step = np.linalg.solve(reduced + np.diag(curvature), gradient)
+    amounts[found.passive] -= transfer @ np.clip(step, -_LARGEST, _LARGEST)
+    bases = problem.model.columns[:-1]
+    amounts[bases] = np.maximum(amounts[bases], 0.0)
     return np.asarray(amounts)
 
 
-def _drawn_twice(fit: Fit, number: int, values: Floats) -> Floats:
+def _drawn_twice(fit: Fit, number: int, state: LineState) -> Floats:
     """Return the columns of a phase of two sizes with the FWHM of one."""
-    model = fit.prepared.model
-    state = line_state(model.lines[number], number, values, model.layout, model.plan)
     columns = []
     for factor in _pair_of_widths(SIZE_SPREAD):
         wide = state.lorentzian + (factor - 1.0) * state.size_width
@@ -284,6 +279,7 @@ def _drawn_twice(fit: Fit, number: int, values: Floats) -> Floats:
     return np.asarray(np.mean(columns, axis=0))
 
 
+@lru_cache(maxsize=4)
 def _pair_of_widths(spread: float) -> tuple[float, float]:
     """Return the widths of two equal Lorentzians whose sum has a FWHM of 1."""
     narrow, wide = math.exp(-spread), math.exp(spread)
