@@ -221,7 +221,8 @@ def _line_variants(fit: Fit) -> list[Variant]:
 def _own(fit: Fit, number: int) -> Floats:
     """Return the weighted columns of one phase as fitted."""
     starts = fit.prepared.model.columns
-    return fit.minimum.found.columns[starts[number] : starts[number + 1]]
+    own = fit.minimum.found.columns[starts[number] : starts[number + 1]]
+    return np.asarray(own)
 
 
 def _textured(fit: Fit, number: int) -> LineState:
