@@ -22,7 +22,7 @@ from scipy.optimize import minimize
 from scipy.stats import binom, norm
 
 from benchmarks.page import Floor, Section, machine, table
-from refinement.crystallinity.detection import detection_limits, is_detected
+from refinement.crystallinity.detection import is_detected
 from refinement.crystallinity.presence import ALPHA, presence
 from refinement.engines.native.engine import NativeEngine
 from refinement.engines.native.options import NativeOptions
@@ -48,7 +48,7 @@ CURRIE = 0.05
 """Chance of a false call that Currie's critical level stands for."""
 LADDER = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.6)
 """Contents tried, over the stated detection limit."""
-SHARE_OF_REPEATS = 5
+SHARE_OF_REPEATS = 4
 """Repeats at each content: one in so many of those without the phase."""
 DISPLACEMENT_MM = 0.05
 COUNTS = 6000.0
@@ -196,15 +196,14 @@ def judge(case: Case, content: float, seed: np.random.SeedSequence) -> Call:
     at = {"phase": case.target}
     assumed = presence(result, plan, widths=widths).sel(at)
     fitted = presence(result, plan).sel(at)
-    limits = detection_limits(result, plan, widths=widths).sel(at)
     scale = float(result.parameters["scale"].sel(phase=HOSTS[0]))
     weight = float(clean.attrs["host_share"]) / scale
     return Call(
         p_fitted=float(fitted["p_value"]),
         p_assumed=float(assumed["p_value"]),
         engine=bool(is_detected(result.parameters).sel(at)),
-        critical=weight * float(limits["scale_critical_level"]),
-        limit=weight * float(limits["scale_detection_limit"]),
+        critical=weight * float(assumed["scale_critical_level"]),
+        limit=weight * float(assumed["scale_detection_limit"]),
     )
 
 

@@ -23,6 +23,7 @@ ALPHA = 0.01
 were fitted to the noise, and misfit, raise it; ``docs/detection_measured.md``."""
 _SAME = 1e-9
 """Relative difference below which two standard uncertainties are one parameter."""
+_TAKEN = ("scale_critical_level", "scale_detection_limit", "assumed_fwhm")
 _SHAPES = ("size_nm", "microstrain", "march_dollase", "b_overall")
 
 
@@ -86,8 +87,9 @@ def presence(
         ``delta_bic`` (positive: the phase is worth its parameters), ``present`` (1, 0,
         NaN: unknown), in units of scale ``scale_at_width``, ``scale_std_zero``,
         ``decision_level`` (scale from which it is present) and
-        ``scale_upper_limit`` (95 %), ``fraction_upper_limit`` (what the verdict says)
-        ``verdict`` and ``assumed_size_nm``. attrs: ``alpha``, ``basis``.
+        ``scale_upper_limit`` (95 %); ``fraction_upper_limit`` (what the verdict says),
+        ``verdict``; from the limits ``assumed_size_nm`` (nm), ``assumed_fwhm``
+        (degree), ``scale_critical_level``, ``scale_detection_limit``. attrs: ``alpha``, ``basis``.
 
     Raises
     ------
@@ -152,6 +154,7 @@ def presence(
     ]
     return found.assign(
         assumed_size_nm=sizes,
+        **{name: limits[name] for name in _TAKEN if name in limits},
         verdict=(PHASE, verdicts, {"long_name": "presence in words"}),
     )
 
