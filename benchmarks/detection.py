@@ -11,7 +11,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +127,6 @@ true size, no shape fitted. The rule of `presence` is p < {ALPHA:g} by the half-
 mixture, p of the scale over its inflated uncertainty without the phase."""
 
 
-@cache
 def expected(target: str, content: float, size_nm: float, halo: str) -> xr.Dataset:
     """Return the expected pattern of a powder; its attrs hold the hosts' share."""
     glass = GLASS[halo]
@@ -156,7 +154,6 @@ def expected(target: str, content: float, size_nm: float, halo: str) -> xr.Datas
     return pattern.assign_attrs(host_share=crystalline / len(HOSTS))
 
 
-@cache
 def plan_for(target: str) -> RefinementPlan:
     """Return the plan of a user who looks for the target."""
     return RefinementPlan(
@@ -175,23 +172,34 @@ def plan_for(target: str) -> RefinementPlan:
 def run(case: Case, content: float, repeats: int, jobs: int, *, seed: int) -> list[Call]:
     """Draw, refine and judge a powder again and again."""
     seeds = np.random.SeedSequence(seed).spawn(repeats)
-    return list(Parallel(n_jobs=jobs)(delayed(judge)(case, content, s) for s in seeds))
+    parts = Parallel(n_jobs=jobs)(
+        delayed(judge_all)(case, content, seeds[k::jobs]) for k in range(jobs)
+    )
+    return [call for part in parts for call in part]
 
 
-@cache
-def engine() -> NativeEngine:
-    """Return one engine, which keeps its model."""
-    return NativeEngine(options=NativeOptions(systematics=False))
-
-
-def judge(case: Case, content: float, seed: np.random.SeedSequence) -> Call:
-    """Draw counts, refine them, and ask for the target."""
+def judge_all(
+    case: Case, content: float, seeds: Sequence[np.random.SeedSequence]
+) -> list[Call]:
+    """Judge one powder with several draws of its counts."""
     clean = expected(case.target, content, case.size_nm, case.halo)
+    plan = plan_for(case.target)
+    engine = NativeEngine(options=NativeOptions(systematics=False))
+    return [judge(case, clean, plan, engine, seed) for seed in seeds]
+
+
+def judge(
+    case: Case,
+    clean: xr.Dataset,
+    plan: RefinementPlan,
+    engine: NativeEngine,
+    seed: np.random.SeedSequence,
+) -> Call:
+    """Draw counts, refine them, and ask for the target."""
     counts = np.random.default_rng(seed).poisson(clean["intensity"].to_numpy())
     pattern = clean.copy()
     pattern["intensity"] = (TWO_THETA, counts.astype(float), clean["intensity"].attrs)
-    plan = plan_for(case.target)
-    result = engine().refine(pattern, plan)
+    result = engine.refine(pattern, plan)
     widths = {case.target: case.size_nm}
     at = {"phase": case.target}
     assumed = presence(result, plan, widths=widths).sel(at)
