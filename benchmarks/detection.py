@@ -97,7 +97,9 @@ def make_page(repeats: int, jobs: int) -> str:
     cases = [
         Case(target=t, size_nm=s, halo=h) for t in TARGETS for h in GLASS for s in SIZES
     ]
-    empty = {case: run(case, 0.0, repeats, jobs, seed=k) for k, case in enumerate(cases)}
+    empty = {
+        case: run(case, 0.0, repeats, jobs, seed=k) for k, case in enumerate(cases)
+    }
     ladders = {}
     for number, case in enumerate(cases):
         stated = float(np.mean([call.limit for call in empty[case]]))
@@ -169,7 +171,9 @@ def plan_for(target: str) -> RefinementPlan:
     )
 
 
-def run(case: Case, content: float, repeats: int, jobs: int, *, seed: int) -> list[Call]:
+def run(
+    case: Case, content: float, repeats: int, jobs: int, *, seed: int
+) -> list[Call]:
     """Draw, refine and judge a powder again and again."""
     seeds = np.random.SeedSequence(seed).spawn(repeats)
     parts = Parallel(n_jobs=jobs)(

@@ -149,7 +149,9 @@ def presence(
     sizes = limits["assumed_size_nm"]
     of = "the sample" if weight_per_scale is not None else "the crystalline part"
     verdicts = [
-        _verdict(present[k], fractions[k], of, float(sizes[k]), str(limits.reason[k].item()))
+        _verdict(
+            present[k], fractions[k], of, float(sizes[k]), str(limits.reason[k].item())
+        )
         for k in range(len(names))
     ]
     return found.assign(

@@ -17,7 +17,7 @@ Shape = Literal["lorentzian", "gaussian", "pseudo-voigt"]
 K_FWHM = SCHERRER_CONSTANT
 """K for the full width at half maximum: 0.9, that of the engines."""
 K_INTEGRAL_BREADTH = 2.0 * (4.0 * math.pi / 3.0) ** (1.0 / 3.0) / 3.0
-"""K for the integral breadth of spheres, size being the cube root of their volume: 1.0747.
+"""K for the integral breadth of spheres, size the cube root of their volume: 1.0747.
 Langford & Wilson (1978), J. Appl. Cryst. 11, 102, doi:10.1107/S0021889878012844."""
 
 
@@ -72,7 +72,9 @@ def scherrer_width(
     return np.asarray(np.degrees(0.1 * constant * wavelength / (size * cosine)))
 
 
-def split_pseudo_voigt(fwhm: Floats | float, eta: Floats | float) -> tuple[Floats, Floats]:
+def split_pseudo_voigt(
+    fwhm: Floats | float, eta: Floats | float
+) -> tuple[Floats, Floats]:
     """Return the Gaussian and Lorentzian widths of a pseudo-Voigt.
 
     Parameters
@@ -142,9 +144,7 @@ def remove_instrument(
     line = split_pseudo_voigt(observed, eta)
     own = split_pseudo_voigt(instrumental, instrumental_eta)
     return float(
-        sample_width(
-            gaussian=line[0], lorentzian=line[1], instrument=(own[0], own[1])
-        )
+        sample_width(gaussian=line[0], lorentzian=line[1], instrument=(own[0], own[1]))
     )
 
 

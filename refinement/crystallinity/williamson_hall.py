@@ -36,7 +36,9 @@ SEPARATION = 1.0
 _NEGLIGIBLE = 0.03
 """Area over that of the line below which a neighbour does not count."""
 _SEEN = 10.0
-"""Area over its esd from which a line has a width worth fitting."""
+"""Area (scale) over its esd from which a line (phase) has a width worth fitting."""
+_NARROWEST = 1e-3
+"""Sample's width over that of the line below which there is none to speak of."""
 _REACH = 4.0
 """Half of the fitted range, in FWHM."""
 _MOST_LINES = 40
@@ -211,7 +213,11 @@ def _row(
     """Return what the separate lines of one phase say."""
     instrument = fit.plan.instrument
     wavelength = instrument.radiation.wavelength
-    picked = separate_lines(fit, lists, phase)
+    significance = fit.value("scale", phase, default=0.0) / fit.value(
+        "scale_std", phase, default=math.inf
+    )
+    seen = significance >= _SEEN
+    picked = separate_lines(fit, lists, phase) if seen else []
     fitted = [_fit_line(fit, lists[phase], phase, k) for k in picked]
     kept = np.array([one for one in fitted if one is not None]).reshape(-1, 3)
     angles, widths, stds = kept.T
@@ -239,9 +245,7 @@ def _row(
     }
 
 
-def separate_lines(
-    fit: FittedPattern, lists: list[LineList], phase: int
-) -> list[int]:
+def separate_lines(fit: FittedPattern, lists: list[LineList], phase: int) -> list[int]:
     """Return which lines of a phase stand off every other line, strongest first."""
     scales = [max(fit.value("scale", p, default=0.0), 0.0) for p in range(len(lists))]
     centers = np.concatenate([one.two_theta for one in lists])
@@ -318,11 +322,14 @@ def _fit_line(
 
     parts, step = found.x[2:4], 1e-4
     slope = np.array(
-        [(own(parts + step * e) - own(parts - step * e)) / (2 * step) for e in np.eye(2)]
+        [
+            (own(parts + step * e) - own(parts - step * e)) / (2 * step)
+            for e in np.eye(2)
+        ]
     )
     sigma = math.sqrt(max(float(slope @ covariance[2:4, 2:4] @ slope), 0.0))
     value = own(parts)
-    if not (sigma > 0.0 and value > 0.0):
+    if not (sigma > 0.0 and value > _NARROWEST * width):
         return None
     return float(found.x[1] * width), value, sigma
 
@@ -337,6 +344,7 @@ def _parts(fit: FittedPattern, center: float, phase: int) -> tuple[float, float]
         wavelength=fit.instrument.radiation.wavelength,
         size=10.0 * size if math.isfinite(size) else None,
         microstrain=fit.value("microstrain", phase, default=0.0),
+        line_width=_emission_width(fit.instrument),
     )
     return float(gaussian_width(at, fit.instrument)[0]), float(lorentzian[0])
 
@@ -345,8 +353,19 @@ def _instrumental(instrument: Instrument, center: float) -> tuple[Floats, Floats
     """Return Gaussian and Lorentzian widths of the instrument, degree."""
     at = np.array([center])
     wavelength = instrument.radiation.wavelength
-    lorentzian = lorentzian_width(at, instrument, wavelength=wavelength)
+    lorentzian = lorentzian_width(
+        at,
+        instrument,
+        wavelength=wavelength,
+        line_width=_emission_width(instrument),
+    )
     return gaussian_width(at, instrument)[0], lorentzian[0]
+
+
+def _emission_width(instrument: Instrument) -> float:
+    """Return the width of the reference emission line, angstrom; 0: sharp."""
+    widths = instrument.radiation.widths
+    return widths[0] if widths else 0.0
 
 
 def _draw_line(instrument: Instrument, grid: Floats, values: Floats) -> Floats:
