@@ -1,4 +1,4 @@
-"""False alarms and detection limits on simulated powders: ``python -m benchmarks.detection``.
+"""False alarms and detection limits, simulated: ``python -m benchmarks.detection``.
 
 Powders that hold a phase, or hold none of it, are drawn by ``structkit.synthetic`` and
 refined by the native engine. How often is an absent phase called present, and at which
@@ -116,17 +116,20 @@ def make_page(repeats: int, jobs: int) -> str:
 
 HEAD = f"""# Detection: false alarms and limits
 
-Written by `python -m benchmarks.detection -n {{repeats}} -o docs/detection_measured.md`.
+Written by `python -m benchmarks.detection -n {{repeats}}
+-o docs/detection_measured.md`.
 
 {{repeats}} noise realisations for each case, refined by `native` with the target in
-the plan; {{few}} more at each of {len(LADDER)} contents. Patterns: `structkit.synthetic`
-(Voigt sums, absolute halo, air, Compton), {" and ".join(HOSTS)} in equal shares,
-{COUNTS:g} counts at the highest point, 10 to 80 by 0.03 degree; a strong halo is
-{100 * GLASS["strong"]:g} wt% of Ta-Cl glass. Contents are weight fractions of the sample.
+the plan; {{few}} more at each of {len(LADDER)} contents. Patterns:
+`structkit.synthetic` (Voigt sums, absolute halo, air, Compton), {" and ".join(HOSTS)}
+in equal shares, {COUNTS:g} counts at the highest point, 10 to 80 by 0.03 degree; a
+strong halo is {100 * GLASS["strong"]:g} wt% of Ta-Cl glass. Contents are weight
+fractions of the sample.
 
 *As fitted*: lines of the shape that the refinement ended with. *Assumed*: lines of the
-true size, no shape fitted. The rule of `presence` is p < {ALPHA:g} by the half-chi-square
-mixture, p of the scale over its inflated uncertainty without the phase."""
+true size, no shape fitted. The rule of `presence` is p < {ALPHA:g} by the
+half-chi-square mixture, p of the scale over its inflated uncertainty without the
+phase."""
 
 
 def expected(target: str, content: float, size_nm: float, halo: str) -> xr.Dataset:
@@ -253,8 +256,8 @@ def report_false(empty: dict[Case, list[Call]]) -> Section:
         floors=(floor,),
         body=(
             table(head, rows),
-            f"A true rate of 5 % gives up to {chance:.1f} % in {repeats} patterns (19 of "
-            "20 times).",
+            f"A true rate of 5 % gives up to {chance:.1f} % in {repeats} patterns "
+            "(19 of 20 times).",
         ),
     )
 
@@ -288,8 +291,8 @@ def report_limits(
         body=(
             table(head, rows),
             f"*Found*: contents at which a cumulative normal through the shares of "
-            f"patterns with p < {CURRIE:g} (lines of the true size) reaches 50 and 95 %. "
-            f"*The rule*: the same for p < {ALPHA:g}, lines as fitted.",
+            f"patterns with p < {CURRIE:g} (lines of the true size) reaches 50 and "
+            f"95 %. *The rule*: the same for p < {ALPHA:g}, lines as fitted.",
         ),
     )
 

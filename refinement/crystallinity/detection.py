@@ -136,8 +136,9 @@ def detection_limits(
     ``gof_factor``, the larger of GOF over the pattern and over the phase's own points
     (1 at least), and by ``background_factor = sqrt(1 + (spread/sigma)^2)``.
 
-    The limit grows with the root of the line width: four times the width doubles it.
-    It says nothing about domains so fine that they have no lines.
+    For one line the limit grows with the root of its width: four times the width
+    doubles it. It grows faster once lines are so broad that a free halo can imitate
+    them. It says nothing about domains so fine that they have no lines.
 
     References
     ----------

@@ -154,11 +154,9 @@ def presence(
         )
         for k in range(len(names))
     ]
-    return found.assign(
-        assumed_size_nm=sizes,
-        **{name: limits[name] for name in _TAKEN if name in limits},
-        verdict=(PHASE, verdicts, {"long_name": "presence in words"}),
-    )
+    taken = {name: limits[name] for name in _TAKEN if name in limits}
+    words = (PHASE, verdicts, {"long_name": "presence in words"})
+    return found.assign(taken | {"assumed_size_nm": sizes}).assign(verdict=words)
 
 
 def censored(
@@ -296,7 +294,7 @@ def _fractions(
         return np.full_like(upper, np.nan)
     scales = np.nan_to_num(result.parameters["scale"].to_numpy())
     others = np.maximum(float(scales.sum()) - scales, 0.0)
-    return upper / np.maximum(others + upper, 1e-300)
+    return np.asarray(upper / np.maximum(others + upper, 1e-300))
 
 
 def _verdict(present: float, limit: float, of: str, size: float, reason: str) -> str:

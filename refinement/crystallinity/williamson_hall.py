@@ -8,20 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 
-from refinement.crystallinity.expected_lines import (
-    FittedPattern,
-    LineList,
-    line_widths,
-    read_fit,
+from refinement.crystallinity.expected_lines import FittedPattern, LineList, read_fit
+from refinement.crystallinity.separate_lines import (
+    LEAST_SIGNIFICANCE,
+    fit_line,
+    separate_lines,
 )
-from refinement.crystallinity.widths import K_FWHM, sample_width
+from refinement.crystallinity.widths import K_FWHM
 from refinement.plan import RefinementPlan
 from refinement.result import RefinementResult
 from structkit.schema import PHASE
-from structkit.xrd.instrument import Instrument
-from structkit.xrd.profiles import gaussian_width, lorentzian_width, sum_lines
 
 Floats = NDArray[np.float64]
 
@@ -31,18 +28,6 @@ LEAST_RANGE = 2.0
 """Least ratio of the largest to the smallest sin(theta)."""
 LARGEST_STRAIN = 0.01
 """Strain up to which sizes are stated where the lines cannot tell it: 1 %."""
-SEPARATION = 1.0
-"""FWHM by which a line must stand off every other."""
-_NEGLIGIBLE = 0.03
-"""Area over that of the line below which a neighbour does not count."""
-_SEEN = 10.0
-"""Area (scale) over its esd from which a line (phase) has a width worth fitting."""
-_NARROWEST = 1e-3
-"""Sample's width over that of the line below which there is none to speak of."""
-_REACH = 4.0
-"""Half of the fitted range, in FWHM."""
-_MOST_LINES = 40
-"""Strongest lines of a phase that are looked at."""
 _AGREE = 2.0
 """Combined sigmas up to which two sizes agree."""
 _MODEL = 0.10
@@ -216,9 +201,9 @@ def _row(
     significance = fit.value("scale", phase, default=0.0) / fit.value(
         "scale_std", phase, default=math.inf
     )
-    seen = significance >= _SEEN
+    seen = significance >= LEAST_SIGNIFICANCE
     picked = separate_lines(fit, lists, phase) if seen else []
-    fitted = [_fit_line(fit, lists[phase], phase, k) for k in picked]
+    fitted = [fit_line(fit, lists[phase], phase, k) for k in picked]
     kept = np.array([one for one in fitted if one is not None]).reshape(-1, 3)
     angles, widths, stds = kept.T
     line = fit_widths(angles, widths, stds, wavelength=wavelength)
@@ -243,152 +228,6 @@ def _row(
         "reason": line.reason,
         "verdict": _verdict(size, size_std, line, calibrated=instrument.calibrated),
     }
-
-
-def separate_lines(fit: FittedPattern, lists: list[LineList], phase: int) -> list[int]:
-    """Return which lines of a phase stand off every other line, strongest first."""
-    scales = [max(fit.value("scale", p, default=0.0), 0.0) for p in range(len(lists))]
-    centers = np.concatenate([one.two_theta for one in lists])
-    areas = np.concatenate([s * o.areas for s, o in zip(scales, lists, strict=True)])
-    widths = np.concatenate([_widths(fit, one, p) for p, one in enumerate(lists)])
-    first = int(sum(one.two_theta.size for one in lists[:phase]))
-    own = np.arange(first, first + lists[phase].two_theta.size)
-    picked = []
-    for k in own[np.argsort(-areas[own])][:_MOST_LINES]:
-        if areas[k] <= 0.0:
-            break
-        others = (np.arange(areas.size) != k) & (areas > _NEGLIGIBLE * areas[k])
-        gap = np.abs(centers - centers[k]) - SEPARATION * np.maximum(widths, widths[k])
-        inside = (
-            fit.angles[0] + 2.0 * widths[k]
-            <= centers[k]
-            <= fit.angles[-1] - 2.0 * widths[k]
-        )
-        if inside and not np.any(gap[others] < 0.0):
-            picked.append(int(k - first))
-    return picked
-
-
-def _widths(fit: FittedPattern, lines: LineList, phase: int) -> Floats:
-    size = fit.value("size_nm", phase)
-    return line_widths(
-        lines.two_theta,
-        fit.instrument,
-        size_nm=size if math.isfinite(size) else None,
-        microstrain=fit.value("microstrain", phase, default=0.0),
-    )
-
-
-def _fit_line(
-    fit: FittedPattern, lines: LineList, phase: int, number: int
-) -> tuple[float, float, float] | None:
-    """Return angle, the sample's own full width and 1 sigma of it; None: not seen."""
-    center = float(lines.two_theta[number])
-    width = float(_widths(fit, lines, phase)[number])
-    near = np.abs(fit.angles - center) <= _REACH * width + _doublet(fit, center)
-    if np.count_nonzero(near) < 10:
-        return None
-    grid, std = fit.angles[near], fit.std[near] * max(fit.gof, 1.0)
-    scale = fit.value("scale", phase, default=0.0)
-    area = scale * fit.unit * float(lines.areas[number])
-    start = np.array([area, center, *_parts(fit, center, phase)])
-
-    def shape(values: Floats) -> Floats:
-        return _draw_line(fit.instrument, grid, values)
-
-    # The phase's other lines go by the fitted component, in proportion.
-    whole = fit.component[phase][near]
-    residual = (fit.observed - fit.calculated)[near]
-    target = residual + np.minimum(shape(start), np.maximum(whole, 0.0))
-    steps = np.array([max(area, 1e-12), width, width, width])
-
-    def misfit(scaled: Floats) -> Floats:
-        return np.asarray((shape(scaled[:4] * steps) + scaled[4] * std - target) / std)
-
-    first = np.append(start / steps, 0.0)
-    low = np.array([0.0, (center - width) / width, 0.0, 0.0, -np.inf])
-    high = np.array([np.inf, (center + width) / width, 20.0, 20.0, np.inf])
-    inner = np.clip(first, low + 1e-9, high - 1e-9)
-    found = least_squares(misfit, inner, bounds=(low, high))
-    covariance = np.linalg.pinv(found.jac.T @ found.jac)
-    esd = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    if not found.success or found.x[0] < _SEEN * esd[0]:
-        return None
-    instrument = _instrumental(fit.plan.instrument, center)
-
-    def own(parts: Floats) -> float:
-        g, x = np.abs(parts) * width
-        return float(sample_width(gaussian=g, lorentzian=x, instrument=instrument))
-
-    parts, step = found.x[2:4], 1e-4
-    slope = np.array(
-        [
-            (own(parts + step * e) - own(parts - step * e)) / (2 * step)
-            for e in np.eye(2)
-        ]
-    )
-    sigma = math.sqrt(max(float(slope @ covariance[2:4, 2:4] @ slope), 0.0))
-    value = own(parts)
-    if not (sigma > 0.0 and value > _NARROWEST * width):
-        return None
-    return float(found.x[1] * width), value, sigma
-
-
-def _parts(fit: FittedPattern, center: float, phase: int) -> tuple[float, float]:
-    """Return Gaussian and Lorentzian widths of a line as fitted, degree."""
-    at = np.array([center])
-    size = fit.value("size_nm", phase)
-    lorentzian = lorentzian_width(
-        at,
-        fit.instrument,
-        wavelength=fit.instrument.radiation.wavelength,
-        size=10.0 * size if math.isfinite(size) else None,
-        microstrain=fit.value("microstrain", phase, default=0.0),
-        line_width=_emission_width(fit.instrument),
-    )
-    return float(gaussian_width(at, fit.instrument)[0]), float(lorentzian[0])
-
-
-def _instrumental(instrument: Instrument, center: float) -> tuple[Floats, Floats]:
-    """Return Gaussian and Lorentzian widths of the instrument, degree."""
-    at = np.array([center])
-    wavelength = instrument.radiation.wavelength
-    lorentzian = lorentzian_width(
-        at,
-        instrument,
-        wavelength=wavelength,
-        line_width=_emission_width(instrument),
-    )
-    return gaussian_width(at, instrument)[0], lorentzian[0]
-
-
-def _emission_width(instrument: Instrument) -> float:
-    """Return the width of the reference emission line, angstrom; 0: sharp."""
-    widths = instrument.radiation.widths
-    return widths[0] if widths else 0.0
-
-
-def _draw_line(instrument: Instrument, grid: Floats, values: Floats) -> Floats:
-    """Draw one reflection, all emission lines: area, centre, Gaussian, Lorentzian."""
-    area, center, gaussian, lorentzian = values
-    radiation = instrument.radiation
-    sine = np.sin(np.radians(center) / 2.0) * radiation.ratios()
-    centers = np.degrees(2.0 * np.arcsin(np.clip(sine, -1.0, 1.0)))
-    n = centers.size
-    return sum_lines(
-        grid,
-        centers,
-        area * np.asarray(radiation.shares),
-        gaussian=np.full(n, max(gaussian, 1e-4)),
-        lorentzian=np.full(n, max(lorentzian, 0.0)),
-        axial_divergence=instrument.axial_divergence,
-    )
-
-
-def _doublet(fit: FittedPattern, center: float) -> float:
-    """Return how far the emission lines of a reflection spread, degree."""
-    spread = float(np.max(np.abs(fit.instrument.radiation.ratios() - 1.0)))
-    return math.degrees(2.0 * spread * math.tan(math.radians(center) / 2.0))
 
 
 def _unstrained(

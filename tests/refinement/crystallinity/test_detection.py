@@ -14,9 +14,8 @@ Fit = tuple[RefinementResult, RefinementPlan]
 # The engine also has cells and widths of the other phases fixed, and its bank may not
 # be negative: same question, other columns.
 SAME_QUESTION = 0.25
-# Of an expected 2 between sizes whose line widths differ by four; the instrument has a
-# width too, and the halo takes more of broad lines.
-DOUBLING = (1.6, 2.6)
+# Lines that run into each other add up where a single one would lose by the root.
+SEVERAL_LINES = 0.75
 
 
 def test_limit_is_close_to_the_engines(without_rutile: Fit) -> None:
@@ -41,15 +40,16 @@ def test_levels_follow_from_sigma(without_rutile: Fit) -> None:
     assert bool((sigma > found.scale_std_zero_simple).all())
 
 
-def test_limit_grows_with_the_root_of_the_width(without_rutile: Fit) -> None:
+def test_limit_grows_with_the_width(without_rutile: Fit) -> None:
+    """As the root or less while all else is known; faster where a halo is free."""
     wide, wider = (
         detection_limits(*without_rutile, widths={"rutile": size}).sel(phase="rutile")
         for size in (24.0, 6.0)
     )
-    ratio = float(wider.assumed_fwhm / wide.assumed_fwhm)
-    expected = np.sqrt(ratio / 4.0)
-    growth = float(wider.scale_detection_limit / wide.scale_detection_limit)
-    assert DOUBLING[0] < growth / expected < DOUBLING[1]
+    root = np.sqrt(float(wider.assumed_fwhm / wide.assumed_fwhm))
+    simple = float(wider.scale_std_zero_simple / wide.scale_std_zero_simple)
+    assert SEVERAL_LINES < simple / root < 1.0
+    assert float(wider.scale_detection_limit / wide.scale_detection_limit) > root
     assert float(wide.assumed_size_nm) == 24.0
 
 
