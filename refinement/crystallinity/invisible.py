@@ -1,4 +1,4 @@
-"""An expected phase that is not seen: how broad would its lines have to be?"""
+"""How broad the lines of an expected phase must be for it to stay unseen."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 Indices = tuple[int, int, int]
 
 SIZES_NM = (200.0, 0.7)
-"""Crystallite sizes between which an answer is sought; the smaller is about one cell."""
+"""Sizes between which an answer is sought; the smaller is about one cell."""
 _STEPS = 24
 _EXACT = 0.01
 """Relative exactness of the size."""
@@ -327,8 +327,8 @@ def _compare_areas(
 def _sentence(name: str, hidden: Hidden, line: str) -> str:
     if hidden.size_nm == 0.0:
         return (
-            f"{name} in the expected amount would be seen with crystallites of any size "
-            f"down to {SIZES_NM[1]:g} nm: it is not there as crystals"
+            f"{name} in the expected amount would be seen with crystallites of any "
+            f"size down to {SIZES_NM[1]:g} nm: it is not there as crystals"
         )
     if math.isinf(hidden.size_nm):
         return (
@@ -336,8 +336,8 @@ def _sentence(name: str, hidden: Hidden, line: str) -> str:
             "sharp lines: this pattern cannot tell"
         )
     return (
-        f"{name} in the expected amount stays undetected only if {line} is broader than "
-        f"{hidden.fwhm:.2g} degree: crystallites of {hidden.size_nm:.2g} nm or less"
+        f"{name} in the expected amount stays undetected only if {line} is broader "
+        f"than {hidden.fwhm:.2g} degree: crystallites of {hidden.size_nm:.2g} nm or less"
     )
 
 

@@ -89,7 +89,8 @@ def presence(
         ``decision_level`` (scale from which it is present) and
         ``scale_upper_limit`` (95 %); ``fraction_upper_limit`` (what the verdict says),
         ``verdict``; from the limits ``assumed_size_nm`` (nm), ``assumed_fwhm``
-        (degree), ``scale_critical_level``, ``scale_detection_limit``. attrs: ``alpha``, ``basis``.
+        (degree), ``scale_critical_level``, ``scale_detection_limit``.
+        attrs: ``alpha``, ``basis``.
 
     Raises
     ------

@@ -108,8 +108,8 @@ def smooth_columns(
         sine = HALO_Q_MAX * plan.instrument.radiation.wavelength / (4.0 * math.pi)
         end = math.degrees(2.0 * math.asin(min(sine, 1.0)))
         first = float(angles[0]) + offset * HALO_SPACING
-        for center in np.arange(first, min(float(angles[-1]), end), HALO_SPACING):
-            columns.append(_bump(angles, center, HALO_FWHM))
+        centers = np.arange(first, min(float(angles[-1]), end), HALO_SPACING)
+        columns += [_bump(angles, center, HALO_FWHM) for center in centers]
     columns += [_bump(angles, center, HUMP_FWHM) for center in plan.humps]
     if plan.blank is not None:
         known = plan.blank[TWO_THETA].to_numpy(), plan.blank[INTENSITY].to_numpy()

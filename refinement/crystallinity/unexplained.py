@@ -29,7 +29,7 @@ are not quite right leave this much beside strong lines."""
 _REACH = 2.0
 """Half of the filter, in its full widths."""
 _NEAR = 1.5
-"""Full widths around a line in which fitted lines count, and no second one is listed."""
+"""Full widths around a line in which fitted lines count and no second is listed."""
 _MAD = 1.4826
 """Standard deviation over the median absolute deviation."""
 _FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
