@@ -337,7 +337,8 @@ def _sentence(name: str, hidden: Hidden, line: str) -> str:
         )
     return (
         f"{name} in the expected amount stays undetected only if {line} is broader "
-        f"than {hidden.fwhm:.2g} degree: crystallites of {hidden.size_nm:.2g} nm or less"
+        f"than {hidden.fwhm:.2g} degree: crystallites of {hidden.size_nm:.2g} nm or "
+        "less"
     )
 
 
