@@ -7,6 +7,7 @@ the engine's fast operator. Angles and widths are in degree.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,12 +166,18 @@ def axial_rays(
     Finger, Cox & Jephcoat (1994), J. Appl. Cryst. 27, 892,
     doi:10.1107/S0021889894004218.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(n_rays)
+    nodes, weights = _gauss_nodes(n_rays)
     t = 0.5 * (nodes + 1.0)
     stretch = np.sqrt(1.0 + (2.0 * axial_divergence * t) ** 2)
     cosine = np.clip(math.cos(math.radians(two_theta)) * stretch, -1.0, 1.0)
     share = weights * (1.0 - t)
     return np.degrees(np.arccos(cosine)), np.asarray(share / share.sum())
+
+
+@lru_cache(maxsize=64)
+def _gauss_nodes(n_nodes: int) -> tuple[Floats, Floats]:
+    """Return Gauss-Legendre nodes and weights, made once."""
+    return np.polynomial.legendre.leggauss(n_nodes)
 
 
 def sum_lines(

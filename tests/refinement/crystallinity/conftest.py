@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from refinement.engines.native.engine import NativeEngine
+from refinement.engines.native.options import NativeOptions
+from refinement.plan import Phase, RefinementPlan
 from refinement.result import RefinementResult, phase_variable, scalar
 from structkit.schema import PHASE, TWO_THETA, FitStatus
+from structkit.structures import library
+from structkit.synthetic.mixture import SyntheticPhase, simulate_mixture
 from structkit.synthetic.study import StudyTruth, simulate_study, simulate_study_blank
+from structkit.xrd.instrument import Instrument
+from structkit.xrd.radiation import tube
 
 ANGLES = np.linspace(10.0, 80.0, 701)
 
@@ -156,3 +163,68 @@ def _perfect(known: xr.Dataset, relative_esd: float) -> RefinementResult:
 def make_study() -> Callable[..., Any]:
     """Return :func:`build_study`."""
     return build_study
+
+
+HOSTS = {"NaCl": 80.0, "corundum": 60.0}
+"""Sizes of the phases of :func:`simulated_fit`, nm; rutile beside them has 40."""
+LABORATORY = Instrument(
+    radiation=tube("CuKa"),
+    u=0.004,
+    v=-0.003,
+    w=0.004,
+    axial_divergence=0.012,
+    calibrated=True,
+)
+"""That of ``structkit.synthetic``, its emission widths left out."""
+
+
+def simulated_fit(
+    *,
+    rutile: float = 0.0,
+    planned: Sequence[str] = ("NaCl", "corundum", "rutile"),
+    seed: int = 1,
+    sizes: dict[str, float] | None = None,
+    microstrain: float = 0.0,
+    instrument: Instrument = LABORATORY,
+) -> tuple[RefinementResult, RefinementPlan]:
+    """Return a synthetic pattern of equal hosts and some rutile, refined."""
+    size = HOSTS | {"rutile": 40.0} | (sizes or {})
+    shares = {name: (1.0 - rutile) / len(HOSTS) for name in HOSTS} | {"rutile": rutile}
+    pattern, _ = simulate_mixture(
+        [
+            SyntheticPhase(
+                structure=library.load(name),
+                weight_fraction=share,
+                size_nm=size[name],
+                microstrain=microstrain,
+            )
+            for name, share in shares.items()
+            if share > 0.0
+        ],
+        displacement_mm=0.05,
+        rng=np.random.default_rng(seed),
+    )
+    plan = RefinementPlan(
+        phases=tuple(Phase(structure=library.load(name)) for name in planned),
+        instrument=instrument,
+    )
+    engine = NativeEngine(options=NativeOptions(systematics=False))
+    return engine.refine(pattern, plan), plan
+
+
+@pytest.fixture(scope="session")
+def fit_mixture() -> Callable[..., Any]:
+    """Return :func:`simulated_fit`."""
+    return simulated_fit
+
+
+@pytest.fixture(scope="session")
+def without_rutile() -> tuple[RefinementResult, RefinementPlan]:
+    """Return a fit that looks for rutile where there is none."""
+    return simulated_fit()
+
+
+@pytest.fixture(scope="session")
+def with_rutile() -> tuple[RefinementResult, RefinementPlan]:
+    """Return a fit that looks for rutile where there are 3 wt%."""
+    return simulated_fit(rutile=0.03)
