@@ -20,6 +20,7 @@ _GROUPS: dict[str, Group] = {
     "b_overall": "b_overall",
     "shift": "shift",
     "w_extra": "resolution",
+    "film": "b_overall",  # both weaken lines smoothly with the angle
 }
 
 
@@ -60,7 +61,7 @@ class Layout:
 
     def _is_allowed(self, i: int, plan: RefinementPlan) -> bool:
         group = self.group(i)
-        if group == "instrument":
+        if group == "instrument" or self.kinds[i] == "film":
             return True
         if group == "shift":
             return plan.shift != "fixed"
@@ -78,9 +79,13 @@ class Layout:
 
 
 def build_layout(
-    plan: RefinementPlan, n_strains: list[int], *, instrument: bool = False
+    plan: RefinementPlan,
+    n_strains: list[int],
+    *,
+    instrument: bool = False,
+    film: bool = False,
 ) -> Layout:
-    """Lay out cell, size, strain, texture, B by phase, then shift and extra W."""
+    """Lay out cell, size, strain, texture, B by phase, then shift, extra W, film."""
     names: list[str] = []
     kinds: list[str] = []
     owner: list[int] = []
@@ -94,7 +99,8 @@ def build_layout(
         names += [f"{phase.name}.{tag}" for tag in tags]
         kinds += own
         owner += [number] * len(own)
-    tail = ["shift", "w_extra", *(INSTRUMENT_KINDS if instrument else ())]
+    tail = ["shift", "w_extra", *(("film",) if film else ())]
+    tail += INSTRUMENT_KINDS if instrument else ()
     return Layout(
         names=(*names, *tail),
         kinds=(*kinds, *tail),
@@ -113,6 +119,9 @@ def start_values(
         if kind in INSTRUMENT_KINDS:
             name = "axial_divergence" if kind == "axial" else kind
             values[i] = getattr(plan.instrument, name)
+            continue
+        if kind == "film":
+            values[i] = plan.film_thickness_um or 0.0
             continue
         values[i] = options.priors[kind].start
         if layout.phase[i] >= 0:

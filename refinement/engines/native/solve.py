@@ -87,7 +87,7 @@ class Reducible(Protocol):
         ...
 
 
-def _curved(step: Floats, growth: Floats) -> Floats:
+def curved_step(step: Floats, growth: Floats) -> Floats:
     """Return a step that changes widths, not their logarithms, in proportion.
 
     The pattern is nearly linear in a width, so a step ``s`` of its logarithm is taken
@@ -161,7 +161,7 @@ def minimize(
             break
         trial_values = found.values.copy()
         trial_values[index] = np.clip(
-            trial_values[index] + _curved(step, restraints.growth[index]),
+            trial_values[index] + curved_step(step, restraints.growth[index]),
             restraints.low[index],
             restraints.high[index],
         )
