@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from refinement.engines import ENGINES, get_engine
+from refinement.joint import JointResult, Shared, refine_jointly
 from refinement.plan import InternalStandard, Phase, RefinementPlan, Stage
 from refinement.result import RefinementResult
 from refinement.series import refine_series
@@ -15,12 +16,15 @@ if TYPE_CHECKING:
 __all__ = [
     "ENGINES",
     "InternalStandard",
+    "JointResult",
     "Phase",
     "RefinementPlan",
     "RefinementResult",
+    "Shared",
     "Stage",
     "get_engine",
     "refine",
+    "refine_jointly",
     "refine_series",
 ]
 

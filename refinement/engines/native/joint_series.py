@@ -1,0 +1,230 @@
+"""A series fitted as one problem: own fits, joint fit, results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from refinement.engines.native.chain import Chain, Link
+from refinement.engines.native.fit import Fit, run_stages, stage_flags, with_note
+from refinement.engines.native.joint_agree import Agreed, Together, agree
+from refinement.engines.native.joint_solve import Common, each, make_member
+from refinement.engines.native.joint_summary import (
+    Whole,
+    describe_agreement,
+    describe_shared,
+    describe_sharing,
+    give_reason,
+    take_apart,
+    with_reason,
+)
+from refinement.engines.native.layout import Layout, start_values
+from refinement.engines.native.options import NativeOptions
+from refinement.engines.native.solve import Restraints
+from refinement.engines.native.summary import summarize
+from refinement.joint import JointResult, Shared
+from refinement.plan import RefinementPlan
+from refinement.result import RefinementResult, scalar
+from structkit import __version__
+
+Ints = NDArray[np.int64]
+_NAME = "native"
+_ENGINE = f"{_NAME} {__version__}"
+
+
+def shared_places(layout: Layout, plan: RefinementPlan, shared: Shared) -> Ints:
+    """Return the indices of the parameters that are one for all patterns."""
+    free = stage_flags(layout, plan, plan.stages[-1])
+    names = plan.phase_names
+    cells = {names.index(name) for name in shared.cells}
+    widths = {names.index(name) for name in shared.widths}
+    kinds = set()
+    if shared.instrument:
+        kinds |= {"w_extra"} | ({"shift"} if plan.shift == "zero" else set())
+    if shared.film:
+        kinds.add("film")
+    places = []
+    for i, kind in enumerate(layout.kinds):
+        owner = int(layout.phase[i])
+        cell = layout.group(i) == "cell" and owner in cells
+        width = kind in ("ln_size", "ln_strain") and owner in widths
+        if free[i] and (cell or width or kind in kinds):
+            places.append(i)
+    return np.array(places, dtype=np.int64)
+
+
+def share(fits: Sequence[Fit], shared: Shared, options: NativeOptions) -> Common:
+    """Return what the patterns share, with the priors of a first pass.
+
+    Each prior counts once. It is centred on the plan's own start; where a cell was
+    searched for, on the median of the patterns' centres.
+    """
+    model = fits[0].prepared.model
+    layout, plan = model.layout, model.plan
+    places = shared_places(layout, plan, shared)
+    middle = start_values(layout, plan, options)[places]
+    sigma, low, high = (np.empty(places.size) for _ in range(3))
+    for n, place in enumerate(places):
+        kind = layout.kinds[place]
+        prior = options.priors[kind]
+        if kind == "cell_uncertain":
+            middle[n] = np.median([fit.restraints.center[place] for fit in fits])
+        offset = middle[n] if prior.relative else 0.0
+        sigma[n], low[n], high[n] = prior.sigma, prior.low + offset, prior.high + offset
+    return Common(
+        places=places,
+        restraints=Restraints(
+            center=middle,
+            sigma=sigma,
+            low=low,
+            high=high,
+            growth=fits[0].restraints.growth[places],
+        ),
+    )
+
+
+def alone(fit: Fit, common: Common, options: NativeOptions) -> Fit:
+    """Return a pattern's own fit with the priors of a first pass on what is shared.
+
+    What a second pass borrowed from neighbours would count twice in a joint fit.
+    """
+    center, sigma = fit.restraints.center.copy(), fit.restraints.sigma.copy()
+    low, high = fit.restraints.low.copy(), fit.restraints.high.copy()
+    wanted = common.restraints
+    for old, new in ((center, wanted.center), (sigma, wanted.sigma)):
+        old[common.places] = new
+    low[common.places], high[common.places] = wanted.low, wanted.high
+    restraints = replace(fit.restraints, center=center, sigma=sigma, low=low, high=high)
+    same = all(
+        np.array_equal(getattr(restraints, name), getattr(fit.restraints, name))
+        for name in ("center", "sigma", "low", "high")
+    )
+    if not same:
+        stages = fit.prepared.model.plan.stages[-1:]
+        start = fit.minimum.found.values
+        notes = fit.notes
+        fit = replace(
+            run_stages(fit.prepared, start, restraints, stages, options), notes=notes
+        )
+    return replace(fit, minimum=replace(fit.minimum, linear=None))
+
+
+def refine_together(
+    patterns: Mapping[str, xr.Dataset],
+    plan: RefinementPlan,
+    *,
+    shared: Shared,
+    options: NativeOptions | None = None,
+    jobs: int = 1,
+    progress: Callable[[str, int], None] | None = None,
+) -> JointResult:
+    """Refine a series as one problem: see :func:`refinement.refine_jointly`."""
+    options = options or NativeOptions()
+    if shared.film:
+        options = replace(options, refine_film=True)
+    chain = Chain(plan, options)
+    found = list(chain.run(list(patterns.values()), progress=progress))
+    links = dict(zip(patterns, found, strict=True))
+    spent = {name: chain.seconds.get(k, 0.0) for k, name in enumerate(patterns)}
+    fits = {
+        name: link.fit
+        for name, link in links.items()
+        if isinstance(link, Link) and link.fit is not None
+    }
+    failures = {
+        name: RefinementResult.failure(_NAME, str(link), plan.phase_names)
+        for name, link in links.items()
+        if name not in fits
+    }
+    if not fits:
+        return JointResult(
+            results=failures,
+            shared=xr.Dataset(attrs={"remark": "no pattern could be fitted"}),
+            agreement=describe_agreement(list(patterns), {}, None, None, {}),
+        )
+    return _share_and_fit(
+        fits, failures, spent, shared=shared, options=options, jobs=jobs
+    )
+
+
+def _share_and_fit(
+    fits: Mapping[str, Fit],
+    failures: Mapping[str, RefinementResult],
+    spent: Mapping[str, float],
+    *,
+    shared: Shared,
+    options: NativeOptions,
+    jobs: int,
+) -> JointResult:
+    """Return the joint result of fits that were made one by one in ``spent`` s."""
+    begun = time.perf_counter()
+    chained = list(fits.values())
+    common = share(chained, shared, options)
+    together = Together(
+        members=each(
+            lambda fit: make_member(alone(fit, common, options), common), chained, jobs
+        ),
+        common=common,
+        options=options,
+        jobs=jobs,
+    )
+    agreed = agree(together)
+    whole = take_apart(agreed, together)
+    reasons = [
+        give_reason(verdict, k, agreed, together)
+        for k, verdict in enumerate(agreed.verdicts)
+    ]
+    made = _summarize(chained, whole, agreed, together, reasons)
+    own = (time.perf_counter() - begun) / len(fits)
+    results = dict(failures)
+    for name, result in zip(fits, made, strict=True):
+        results[name] = _timed(result, own + spent[name])
+    order = list(spent)
+    position = {name: k for k, name in enumerate(fits)}
+    return JointResult(
+        results={name: results[name] for name in order},
+        shared=describe_shared(
+            agreed, together, whole.covariance, made[agreed.included[0]]
+        ),
+        agreement=describe_agreement(
+            order,
+            position,
+            agreed,
+            together,
+            {name: reasons[k] for name, k in position.items()}
+            | {name: result.reason for name, result in failures.items()},
+        ),
+    )
+
+
+def _summarize(
+    chained: Sequence[Fit],
+    whole: Whole,
+    agreed: Agreed,
+    together: Together,
+    reasons: Sequence[str],
+) -> list[RefinementResult]:
+    """Return every pattern's result: joint, or its own where it was left out."""
+    layout = chained[0].prepared.model.layout
+    note = describe_sharing(together.common, layout, len(agreed.included))
+    place = {k: n for n, k in enumerate(agreed.included)}
+
+    def summarize_one(k: int) -> RefinementResult:
+        fit, others = chained[k], None
+        if k in place:
+            fit = with_note(whole.fits[place[k]], note)
+            others = whole.others[place[k]]
+        result = summarize(fit, together.options, engine=_ENGINE, others=others)
+        return with_reason(result, reasons[k])
+
+    return each(summarize_one, range(len(chained)), together.jobs)
+
+
+def _timed(result: RefinementResult, seconds: float) -> RefinementResult:
+    parameters = result.parameters.assign(seconds=scalar("seconds", seconds))
+    return replace(result, parameters=parameters)
