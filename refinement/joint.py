@@ -66,6 +66,22 @@ class Shared:
                 "shared.film: give the film's nominal thickness, film_thickness_um, "
                 "to start from"
             )
+        self._check_stages(plan)
+
+    def _check_stages(self, plan: RefinementPlan) -> None:
+        """Refuse to share what the plan's last stage holds."""
+        free = plan.stages[-1].free if plan.stages else frozenset()
+        for field, wanted in (
+            ("cells", {"cell"}),
+            ("widths", {"size", "strain"}),
+            ("instrument", {"resolution", "shift"}),
+            ("film", {"b_overall"}),
+        ):
+            if getattr(self, field) and not wanted & free:
+                raise PlanError(
+                    f"shared.{field}: the plan's last stage frees none of "
+                    f"{', '.join(sorted(wanted))}; add it there"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +115,6 @@ def refine_jointly(
     *,
     shared: Shared,
     options: NativeOptions | None = None,
-    jobs: int = 1,
     progress: Callable[[str, int], None] | None = None,
 ) -> JointResult:
     """Refine the patterns of a series together (engine ``native``).
@@ -115,8 +130,6 @@ def refine_jointly(
         What is one for all patterns.
     options : NativeOptions, optional
         Means of the engine.
-    jobs : int
-        Threads for evaluations.
     progress : callable, optional
         Called with what was done and the position.
 
@@ -141,5 +154,5 @@ def refine_jointly(
     from refinement.engines.native.joint_series import refine_together
 
     return refine_together(
-        patterns, plan, shared=shared, options=options, jobs=jobs, progress=progress
+        patterns, plan, shared=shared, options=options, progress=progress
     )

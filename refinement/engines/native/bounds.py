@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from refinement.engines.native.solve import Restraints
+from refinement.engines.native.solve import DEEPEST, Restraints
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -81,21 +81,29 @@ def bounded_covariance(
     Returns
     -------
     stated : ndarray, shape (n_free, n_free)
-        With the one-sided uncertainty of each parameter at its bound.
+        With the uncertainty of each parameter at its bound as defined below.
     moved : ndarray, shape (n_free, n_free)
-        The same for carrying on to other quantities: there a parameter at its bound
-        counts with the larger of its one-sided and its symmetric uncertainty.
+        The same for carrying on to other quantities by derivatives: a width counts with
+        the relative change of the width, not of ``exp(x)``.
 
     Notes
     -----
     With no parameter at a bound both are ``inflation * inv(hessian)``. Else that of the
     others is taken with the parameters at bounds held, and each of these adds what the
-    others do as it goes inward, ``u u'`` with ``u = (response * s, esd)``. Its esd is
-    the distance from the bound at which the total, the others following, has risen by
-    ``inflation``: 68 % for a parameter that the data would have just at the bound, and
-    an upper estimate where they would have it beyond. The total is taken as quadratic
-    in the width ``exp(growth x)``, not in its logarithm ``x``, whose curvature vanishes
-    with the width; the esd of a logarithm is the relative change of ``exp(x)``.
+    others do as it goes inward, ``u u'`` with ``u = (response * s, s)``. Its step ``s``
+    is the larger of two:
+
+    - one-sided: how far inward the total, the others following, has risen by
+      ``inflation``. It is that of a profile likelihood, and vanishes where the data
+      press hard against the bound;
+    - symmetric: ``sqrt(inflation / curvature)``, as if there were no bound. An estimate
+      stands at a bound where noise or model have pushed it there, the truth then lies
+      inward by about this much.
+
+    The total is taken as quadratic in the width ``exp(growth x)``, not in its logarithm
+    ``x``, whose curvature vanishes with the width. The variance of a logarithm is
+    stated as the squared relative change of ``exp(x)``, so that ``value * esd`` is the
+    distance of size or strain from its bound.
     """
     at = np.nonzero(walls.inward)[0]
     loose = np.nonzero(walls.inward == 0.0)[0]
@@ -105,34 +113,44 @@ def bounded_covariance(
     moved = stated.copy()
     for b in at:
         response = -(inner @ hessian[loose, b]) / inflation
-        curvature = hessian[b, b] + hessian[b, loose] @ response
-        slope = gradient[b] + gradient[loose] @ response
-        distance, step = _one_sided(
-            float(slope), float(curvature), walls, int(b), inflation
+        curvature = max(float(hessian[b, b] + hessian[b, loose] @ response), 1e-300)
+        slope = float(gradient[b] + gradient[loose] @ response)
+        step = max(
+            abs(one_sided_step(slope, curvature, walls, int(b), inflation=inflation)),
+            float(np.sqrt(inflation / curvature)),
         )
-        symmetric = np.sqrt(inflation / max(float(curvature), 1e-300))
-        for matrix, own, width in (
-            (stated, distance, step),
-            (moved, max(abs(step), symmetric), max(abs(step), symmetric)),
+        change = np.zeros(hessian.shape[0])
+        change[loose] = response * step * walls.inward[b]
+        for matrix, own in (
+            (stated, _distance(step, walls, int(b))),
+            (moved, step),
         ):
-            change = np.zeros(hessian.shape[0])
-            change[loose] = response * abs(width) * walls.inward[b]
             change[b] = own * walls.inward[b]
             matrix += np.outer(change, change)
     return stated, moved
 
 
-def _one_sided(
-    slope: float, curvature: float, walls: Walls, b: int, inflation: float
-) -> tuple[float, float]:
+def one_sided_step(
+    slope: float, curvature: float, walls: Walls, b: int, *, inflation: float
+) -> float:
     """Return how far inward the total rises by ``inflation``.
+
+    Parameters
+    ----------
+    slope, curvature : float
+        Of half the total's fall by parameter ``b``, all others following.
+    walls : Walls
+        Bounds and priors.
+    b : int
+        The parameter.
+    inflation : float
+        Rise of the total.
 
     Returns
     -------
-    distance : float
-        Of the parameter; of ``exp(x)``, relative, for the logarithm of a width.
-    step : float
-        The same as a step ``s`` in which the pattern is linear.
+    float
+        A step in which the pattern is linear: of the width, relative, for its
+        logarithm.
     """
     d, growth = walls.inward[b], walls.growth[b]
     x = walls.reach[b] * np.geomspace(_FINEST, 1.0, _TRIALS)
@@ -141,6 +159,13 @@ def _one_sided(
     data = -2.0 * (slope + pull) * s + max(curvature - prior, 0.0) * s**2
     rise = data + 2.0 * pull * d * x + prior * x**2
     beyond = np.nonzero(rise >= inflation)[0]
-    k = int(beyond[0]) if beyond.size else _TRIALS - 1
-    distance = x[k] if growth == 0.0 else abs(float(np.expm1(d * x[k])))
-    return float(distance), float(s[k])
+    return float(s[beyond[0]] if beyond.size else s[-1])
+
+
+def _distance(step: float, walls: Walls, b: int) -> float:
+    """Return by how much a step moves the parameter; relative for a logarithm."""
+    growth = walls.growth[b]
+    if growth == 0.0:
+        return step
+    inner = max(growth * walls.inward[b] * step, DEEPEST)
+    return abs(float(np.expm1(growth * np.log1p(inner))))

@@ -65,8 +65,8 @@ def estimate_covariance(fit: Fit, *, others: Others | None = None) -> Covariance
 
     Notes
     -----
-    A nonlinear parameter at its bound has a one-sided uncertainty, which also enters
-    that of the scales: see :func:`.bounds.bounded_covariance`.
+    What a nonlinear parameter at its bound contributes, to its own uncertainty and to
+    that of the scales, is defined in :func:`.bounds.bounded_covariance`.
 
     Columns at zero, phases and halo alike, are kept among the parameters: a vanished
     phase has a standard uncertainty and an upper limit, and what the halo could have

@@ -13,7 +13,6 @@ from refinement.engines.native.joint_solve import (
     Common,
     JointMinimum,
     Member,
-    each,
     minimize_jointly,
     settle,
 )
@@ -42,7 +41,6 @@ class Together:
     members: list[Member]
     common: Common
     options: NativeOptions
-    jobs: int
 
     @property
     def center(self) -> Floats:
@@ -66,9 +64,7 @@ class Together:
 
     def own_evidence(self) -> list[Evidence]:
         """Return what each pattern says at its own minimum."""
-        blocks = each(
-            lambda m: m.block(m.fit.minimum.found, self.common), self.members, self.jobs
-        )
+        blocks = [m.block(m.fit.minimum.found, self.common) for m in self.members]
         return [
             Evidence.at(block, self.own_values(k)) for k, block in enumerate(blocks)
         ]
@@ -76,9 +72,7 @@ class Together:
     def fit(self, included: Sequence[int], start: Floats) -> JointMinimum:
         """Return the joint fit of some patterns."""
         members = [self.members[k] for k in included]
-        return minimize_jointly(
-            members, start, self.common, self.options, jobs=self.jobs
-        )
+        return minimize_jointly(members, start, self.common, self.options)
 
     def delta(self, k: int, part: Evaluation) -> float:
         """Return by how much pattern ``k`` fits worse than alone, over GOF^2."""

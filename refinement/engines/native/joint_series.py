@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from refinement.engines.native.chain import Chain, Link
 from refinement.engines.native.fit import Fit, run_stages, stage_flags, with_note
 from refinement.engines.native.joint_agree import Agreed, Together, agree
-from refinement.engines.native.joint_solve import Common, each, make_member
+from refinement.engines.native.joint_solve import Common, make_member
 from refinement.engines.native.joint_summary import (
     Whole,
     describe_agreement,
@@ -120,7 +120,6 @@ def refine_together(
     *,
     shared: Shared,
     options: NativeOptions | None = None,
-    jobs: int = 1,
     progress: Callable[[str, int], None] | None = None,
 ) -> JointResult:
     """Refine a series as one problem: see :func:`refinement.refine_jointly`."""
@@ -147,9 +146,7 @@ def refine_together(
             shared=xr.Dataset(attrs={"remark": "no pattern could be fitted"}),
             agreement=describe_agreement(list(patterns), {}, None, None, {}),
         )
-    return _share_and_fit(
-        fits, failures, spent, shared=shared, options=options, jobs=jobs
-    )
+    return _share_and_fit(fits, failures, spent, shared=shared, options=options)
 
 
 def _share_and_fit(
@@ -159,19 +156,15 @@ def _share_and_fit(
     *,
     shared: Shared,
     options: NativeOptions,
-    jobs: int,
 ) -> JointResult:
     """Return the joint result of fits that were made one by one in ``spent`` s."""
     begun = time.perf_counter()
     chained = list(fits.values())
     common = share(chained, shared, options)
     together = Together(
-        members=each(
-            lambda fit: make_member(alone(fit, common, options), common), chained, jobs
-        ),
+        members=[make_member(alone(fit, common, options), common) for fit in chained],
         common=common,
         options=options,
-        jobs=jobs,
     )
     agreed = agree(together)
     whole = take_apart(agreed, together)
@@ -222,7 +215,7 @@ def _summarize(
         result = summarize(fit, together.options, engine=_ENGINE, others=others)
         return with_reason(result, reasons[k])
 
-    return each(summarize_one, range(len(chained)), together.jobs)
+    return [summarize_one(k) for k in range(len(chained))]
 
 
 def _timed(result: RefinementResult, seconds: float) -> RefinementResult:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +17,6 @@ from refinement.engines.native.solve import Restraints, curved_step, minimize
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Ints = NDArray[np.int64]
-In = TypeVar("In")
-Out = TypeVar("Out")
 _FIRST_DAMPING = 1e-4
 _MOST_DAMPING = 1e8
 
@@ -95,14 +91,6 @@ class JointMinimum:
     steps: int
 
 
-def each(function: Callable[[In], Out], items: Iterable[In], jobs: int) -> list[Out]:
-    """Return ``function`` of every item, in ``jobs`` threads."""
-    if jobs <= 1:
-        return [function(item) for item in items]
-    with ThreadPoolExecutor(jobs) as pool:
-        return list(pool.map(function, items))
-
-
 def settle(
     member: Member, shared: Floats, common: Common, options: NativeOptions
 ) -> Evaluation:
@@ -127,8 +115,6 @@ def minimize_jointly(
     shared: Floats,
     common: Common,
     options: NativeOptions,
-    *,
-    jobs: int = 1,
 ) -> JointMinimum:
     """Minimise the sum of all patterns' totals over shared and own parameters.
 
@@ -142,8 +128,6 @@ def minimize_jointly(
         Which they are.
     options : NativeOptions
         Tolerance and most steps.
-    jobs : int
-        Threads.
 
     Returns
     -------
@@ -157,14 +141,14 @@ def minimize_jointly(
     tolerance of one pattern.
     """
     shared = np.clip(shared, common.restraints.low, common.restraints.high)
-    parts = each(lambda m: settle(m, shared, common, options), members, jobs)
+    parts = [settle(member, shared, common, options) for member in members]
     total = _total(members, parts, common)
     damping, steps, converged = _FIRST_DAMPING, 0, False
     blocks: list[Block] = []
     head = common.head(shared)
     while steps < options.max_steps and damping < _MOST_DAMPING:
         if not blocks:
-            blocks = _blocks(members, parts, common, jobs)
+            blocks = _blocks(members, parts, common)
             head = common.head(parts[0].values[common.places])
         moves = solve_arrow(blocks, head, damping=damping)
         foretold = foretell(blocks, head, moves)
@@ -172,7 +156,7 @@ def minimize_jointly(
             converged = True
             break
         tried = _move(members, parts, moves, common)
-        trial = each(lambda pair: pair[0].evaluate(pair[1]), tried, jobs)
+        trial = [member.evaluate(values) for member, values in tried]
         trial_total = _total(members, trial, common)
         if trial_total < total:
             gain = (total - trial_total) / foretold
@@ -183,7 +167,7 @@ def minimize_jointly(
             damping = max(damping, _FIRST_DAMPING) * 10.0
     return JointMinimum(
         parts=parts,
-        blocks=blocks or _blocks(members, parts, common, jobs),
+        blocks=blocks or _blocks(members, parts, common),
         total=total,
         converged=converged,
         steps=steps,
@@ -198,11 +182,11 @@ def _total(
 
 
 def _blocks(
-    members: Sequence[Member], parts: Sequence[Evaluation], common: Common, jobs: int
+    members: Sequence[Member], parts: Sequence[Evaluation], common: Common
 ) -> list[Block]:
     """Return all normal equations; a shared parameter that is pressed is so in all."""
-    pairs = list(zip(members, parts, strict=True))
-    blocks = each(lambda pair: pair[0].block(pair[1], common), pairs, jobs)
+    pairs = zip(members, parts, strict=True)
+    blocks = [member.block(part, common) for member, part in pairs]
     values = parts[0].values[common.places]
     head = common.head(values)
     gradient = head.gradient + sum(block.gradient[block.shared] for block in blocks)

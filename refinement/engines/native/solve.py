@@ -53,7 +53,7 @@ class Minimum:
 
 _FIRST_DAMPING = 1e-4
 _MOST_DAMPING = 1e8
-_DEEPEST = -0.9
+DEEPEST = -0.9
 """Largest relative shrinkage of a width in one step."""
 
 
@@ -93,7 +93,7 @@ def curved_step(step: Floats, growth: Floats) -> Floats:
     The pattern is nearly linear in a width, so a step ``s`` of its logarithm is taken
     as ``ln(1 + s)``: a vanishing width can grow again in one step.
     """
-    inner = np.maximum(growth * step, _DEEPEST)
+    inner = np.maximum(growth * step, DEEPEST)
     return np.where(growth == 0.0, step, growth * np.log1p(inner))
 
 
