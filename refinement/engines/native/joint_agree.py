@@ -135,7 +135,7 @@ def _leave_out(
         return frozenset()
     seen = screen(found.evidence, together.prior, together.center, most=room)
     chosen = frozenset(found.included[n] for n in seen) & apart
-    worst = min(apart, key=lambda k: found.verdicts[k].chance)
+    worst = max(apart, key=lambda k: found.verdicts[k].score)
     return chosen or frozenset({worst})
 
 

@@ -58,24 +58,32 @@ def shared_places(layout: Layout, plan: RefinementPlan, shared: Shared) -> Ints:
     return np.array(places, dtype=np.int64)
 
 
-def share(fits: Sequence[Fit], shared: Shared, options: NativeOptions) -> Common:
-    """Return what the patterns share, with the priors of a first pass.
+def share(links: Sequence[Link], shared: Shared, options: NativeOptions) -> Common:
+    """Return what the patterns share, with priors that count once each.
 
-    Each prior counts once. It is centred on the plan's own start; where a cell was
-    searched for, on the median of the patterns' centres.
+    They are those of a first pass, centred on the plan's own start; where a cell was
+    searched for, on the median of the patterns' centres. The widths of a phase that is
+    strong in no pattern have those of a second pass: its crystallites are taken to be
+    as fine as those of the clear phases beside it.
     """
+    fits = [link.fit for link in links if link.fit is not None]
     model = fits[0].prepared.model
     layout, plan = model.layout, model.plan
     places = shared_places(layout, plan, shared)
+    weak = ~np.any([link.strong(options) for link in links], axis=0)
     middle = start_values(layout, plan, options)[places]
     sigma, low, high = (np.empty(places.size) for _ in range(3))
     for n, place in enumerate(places):
-        kind = layout.kinds[place]
+        kind, owner = layout.kinds[place], int(layout.phase[place])
         prior = options.priors[kind]
+        held = kind in ("ln_size", "ln_strain") and weak[owner]
         if kind == "cell_uncertain":
             middle[n] = np.median([fit.restraints.center[place] for fit in fits])
+        if kind == "ln_size" and held:
+            middle[n] = _company(links, layout, owner, options, otherwise=middle[n])
         offset = middle[n] if prior.relative else 0.0
-        sigma[n], low[n], high[n] = prior.sigma, prior.low + offset, prior.high + offset
+        sigma[n] = prior.sigma_second if held else prior.sigma
+        low[n], high[n] = prior.low + offset, prior.high + offset
     return Common(
         places=places,
         restraints=Restraints(
@@ -88,8 +96,28 @@ def share(fits: Sequence[Fit], shared: Shared, options: NativeOptions) -> Common
     )
 
 
+def _company(
+    links: Sequence[Link],
+    layout: Layout,
+    owner: int,
+    options: NativeOptions,
+    *,
+    otherwise: float,
+) -> float:
+    """Return the median over patterns of the mean ln D of other clear phases."""
+    means = []
+    for link in links:
+        clear = np.nonzero(link.significance >= options.clear_phase)[0]
+        sizes = [
+            link.values[layout.index(int(p), "ln_size")] for p in clear if p != owner
+        ]
+        if sizes:
+            means.append(float(np.mean(sizes)))
+    return float(np.median(means)) if means else otherwise
+
+
 def alone(fit: Fit, common: Common, options: NativeOptions) -> Fit:
-    """Return a pattern's own fit with the priors of a first pass on what is shared.
+    """Return a pattern's own fit with the shared parameters' priors on them.
 
     What a second pass borrowed from neighbours would count twice in a joint fit.
     """
@@ -130,27 +158,27 @@ def refine_together(
     found = list(chain.run(list(patterns.values()), progress=progress))
     links = dict(zip(patterns, found, strict=True))
     spent = {name: chain.seconds.get(k, 0.0) for k, name in enumerate(patterns)}
-    fits = {
-        name: link.fit
+    fitted = {
+        name: link
         for name, link in links.items()
         if isinstance(link, Link) and link.fit is not None
     }
     failures = {
         name: RefinementResult.failure(_NAME, str(link), plan.phase_names)
         for name, link in links.items()
-        if name not in fits
+        if name not in fitted
     }
-    if not fits:
+    if not fitted:
         return JointResult(
             results=failures,
             shared=xr.Dataset(attrs={"remark": "no pattern could be fitted"}),
             agreement=describe_agreement(list(patterns), {}, None, None, {}),
         )
-    return _share_and_fit(fits, failures, spent, shared=shared, options=options)
+    return _share_and_fit(fitted, failures, spent, shared=shared, options=options)
 
 
 def _share_and_fit(
-    fits: Mapping[str, Fit],
+    fitted: Mapping[str, Link],
     failures: Mapping[str, RefinementResult],
     spent: Mapping[str, float],
     *,
@@ -159,8 +187,9 @@ def _share_and_fit(
 ) -> JointResult:
     """Return the joint result of fits that were made one by one in ``spent`` s."""
     begun = time.perf_counter()
-    chained = list(fits.values())
-    common = share(chained, shared, options)
+    links = list(fitted.values())
+    chained = [link.fit for link in links if link.fit is not None]
+    common = share(links, shared, options)
     together = Together(
         members=[make_member(alone(fit, common, options), common) for fit in chained],
         common=common,
@@ -173,12 +202,12 @@ def _share_and_fit(
         for k, verdict in enumerate(agreed.verdicts)
     ]
     made = _summarize(chained, whole, agreed, together, reasons)
-    own = (time.perf_counter() - begun) / len(fits)
+    own = (time.perf_counter() - begun) / len(fitted)
     results = dict(failures)
-    for name, result in zip(fits, made, strict=True):
+    for name, result in zip(fitted, made, strict=True):
         results[name] = _timed(result, own + spent[name])
     order = list(spent)
-    position = {name: k for k, name in enumerate(fits)}
+    position = {name: k for k, name in enumerate(fitted)}
     return JointResult(
         results={name: results[name] for name in order},
         shared=describe_shared(

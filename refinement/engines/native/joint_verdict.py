@@ -18,7 +18,6 @@ _TOLD = 0.1
 direction of the shared parameters."""
 CHANCE = 0.01
 """Chance that a whole series without any such pattern has one called so."""
-_LEAST_CHANCE = 1e-300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +46,8 @@ class Verdict:
     """Directions of the shared parameters in which it had its own say."""
     chance: float
     """Chance of a larger ``delta`` in a pattern that agrees."""
+    score: float
+    """The same as a normal deviate, which orders also those without any chance."""
     pulls: Floats
     """Own minus shared value over the standard deviation of it, (n_shared,)."""
 
@@ -78,21 +79,33 @@ def directions(evidence: Evidence, prior: Head) -> Floats:
     return np.asarray(vectors[:, told] * np.sqrt(values[told]) / sigma[:, None])
 
 
-def chance_apart(evidence: Evidence, others: Head, prior: Head) -> float:
-    """Return the chance of a pattern's evidence, given that of the others, pooled.
+def deviate(square: float, freedom: float) -> float:
+    """Return a chi-square as a normal deviate, whose chance may be too small to write.
+
+    References
+    ----------
+    Wilson & Hilferty (1931), Proc. Natl. Acad. Sci. USA 17, 684,
+    doi:10.1073/pnas.17.12.684.
+    """
+    spread = 2.0 / (9.0 * freedom)
+    return float((np.cbrt(square / freedom) - 1.0 + spread) / np.sqrt(spread))
+
+
+def apart(evidence: Evidence, others: Head, prior: Head) -> tuple[float, float]:
+    """Return chance and deviate of a pattern's evidence, given the others', pooled.
 
     Its residual ``moment - normal theta`` with the others' ``theta`` has the covariance
     ``N + N V N`` where V is theirs: its weighted square is a chi-square.
     """
     root = directions(evidence, prior)
     if root.shape[1] == 0:
-        return 1.0
+        return 1.0, -np.inf
     spread = inverse_normal(others.normal)
     residual = evidence.moment - evidence.normal @ (spread @ others.gradient)
     whitened = np.linalg.lstsq(root, residual, rcond=None)[0]
     covariance = np.eye(root.shape[1]) + root.T @ spread @ root
     square = float(whitened @ np.linalg.solve(covariance, whitened))
-    return max(float(chdtrc(root.shape[1], square)), _LEAST_CHANCE)
+    return float(chdtrc(root.shape[1], square)), deviate(square, root.shape[1])
 
 
 def screen(
@@ -115,12 +128,11 @@ def screen(
         if len(kept) < 3:
             break
         pooled = pool([evidence[k] for k in kept], prior, center)
-        chances = [
-            chance_apart(evidence[k], _without(pooled, evidence[k]), prior)
-            for k in kept
+        judged = [
+            apart(evidence[k], _without(pooled, evidence[k]), prior) for k in kept
         ]
-        worst = int(np.argmin(chances))
-        if chances[worst] >= limit:
+        worst = int(np.argmax([score for _, score in judged]))
+        if judged[worst][0] >= limit:
             break
         out.add(kept[worst])
     return frozenset(out)
@@ -176,11 +188,12 @@ def judge(
     sign = -1.0 if included else 1.0
     weights = 1.0 + sign * np.linalg.eigvalsh(root.T @ spread @ root)
     weights = np.maximum(weights, 1e-6)
-    chance = 1.0
+    chance, score = 1.0, -np.inf
     if weights.size:
         mean, square = float(weights.sum()), float(weights @ weights)
         scaled = max(delta, 0.0) * mean / square
-        chance = max(float(chdtrc(mean**2 / square, scaled)), _LEAST_CHANCE)
+        chance = float(chdtrc(mean**2 / square, scaled))
+        score = deviate(scaled, mean**2 / square)
     own_variance = np.diag(inverse_normal(own.normal + prior.normal))
     apart = own_variance + sign * np.diag(spread)
     sigma = np.sqrt(np.maximum(apart, 1e-3 * own_variance))
@@ -188,5 +201,6 @@ def judge(
         delta=delta,
         given_up=int(weights.size),
         chance=chance,
+        score=score,
         pulls=(own_values - shared_values) / sigma,
     )

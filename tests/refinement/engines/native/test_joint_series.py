@@ -197,7 +197,7 @@ def fitted_together(
 
     links = [x for x in Chain(plan, FAST).run(patterns) if isinstance(x, Link)]
     fits = [link.fit for link in links if link.fit is not None]
-    common = share(fits, shared, FAST)
+    common = share(links, shared, FAST)
     members = [make_member(alone(fit, common, FAST), common) for fit in fits]
     return Together(members=members, common=common, options=FAST)
 
