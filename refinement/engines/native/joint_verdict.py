@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 _TOLD = 0.1
 """Information of a pattern, over the prior's, from which it has its own say in a
 direction of the shared parameters."""
+_LEAST_APART = 0.05
+"""Least variance of own minus shared value, over that of the own one: fits that have
+converged may differ by 0.2 standard deviations."""
 CHANCE = 0.01
 """Chance that a whole series without any such pattern has one called so."""
 
@@ -195,8 +198,8 @@ def judge(
         chance = float(chdtrc(mean**2 / square, scaled))
         score = deviate(scaled, mean**2 / square)
     own_variance = np.diag(inverse_normal(own.normal + prior.normal))
-    apart = own_variance + sign * np.diag(spread)
-    sigma = np.sqrt(np.maximum(apart, 1e-3 * own_variance))
+    variance = own_variance + sign * np.diag(spread)
+    sigma = np.sqrt(np.maximum(variance, _LEAST_APART * own_variance))
     return Verdict(
         delta=delta,
         given_up=int(weights.size),

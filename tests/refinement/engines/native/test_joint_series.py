@@ -422,6 +422,30 @@ def test_a_zero_shift_is_shared_as_a_part_of_the_instrument() -> None:
     assert abs(away) < PULL * float(found.shared["zero_std"])
 
 
+def test_cells_that_were_searched_for_can_be_shared() -> None:
+    """Their priors and bounds are centred where the patterns found them."""
+    off = {"NaCl": 0.012, "corundum": -0.008}
+    phases = tuple(
+        Phase(structure=library.load(name), cell_uncertain=True) for name in NAMES
+    )
+    patterns = {f"s{k}": simulate(k, cells=off) for k in range(3)}
+    found = refine_jointly(
+        patterns, make_plan(phases=phases), shared=CELLS, options=FAST
+    )
+    for name, share_off in off.items():
+        own = found.shared.sel(phase=name)
+        true = library.load(name).cell.a * (1.0 - share_off)
+        assert abs(own["cell_a"] - true) < PULL * own["cell_a_std"]
+    assert found.agreement["included"].all()
+
+
+def test_of_two_that_differ_none_is_left_out() -> None:
+    patterns = {"a": simulate(0), "b": simulate(1, cells={"NaCl": 3e-3})}
+    found = refine_jointly(patterns, make_plan(), shared=CELLS, options=FAST)
+    assert found.agreement["disagrees"].all()
+    assert found.agreement["included"].all()
+
+
 @pytest.mark.parametrize(
     ("shared", "options", "words"),
     [
