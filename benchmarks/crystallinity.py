@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -110,8 +109,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, help="also write this .md file")
     options = parser.parse_args(arguments)
     begun = time.perf_counter()
+    device = calibrate()
     found = Parallel(n_jobs=options.jobs)(
-        delayed(read_one)(seed, options.keep) for seed in range(options.series)
+        delayed(read_one)(seed, device, options.keep) for seed in range(options.series)
     )
     outcomes = [outcome for part, _ in found for outcome in part]
     alarms = [alarm for _, alarm in found]
@@ -119,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
         report_calibrated(outcomes),
         report_uncalibrated(outcomes),
         report_alarms(alarms),
-        report_speed(measure(0, options.keep)),
+        report_speed(measure(0, device, options.keep)),
     ]
     minutes = (time.perf_counter() - begun) / 60.0
     text = "\n\n".join(
@@ -135,8 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-@lru_cache(maxsize=1)
-def instrument() -> Instrument:
+def calibrate() -> Instrument:
     """Return the instrument, calibrated on a simulated LaB6 pattern."""
     pattern, _ = simulate_standard()
     start = Instrument(
@@ -152,7 +151,7 @@ def instrument() -> Instrument:
     return calibrate_instrument([standard], start)[0]
 
 
-def measure(seed: int, keep: Path | None = None) -> Measured:
+def measure(seed: int, device: Instrument, keep: Path | None = None) -> Measured:
     """Simulate and refine one series; take it from ``keep`` where it is there."""
     place = None if keep is None else keep / f"{seed}.pickle"
     if place is not None and place.is_file():
@@ -168,7 +167,7 @@ def measure(seed: int, keep: Path | None = None) -> Measured:
             Phase(structure=s, cell_uncertain=name == "NaTaCl6")
             for name, s in analyst_structures().items()
         ),
-        instrument=instrument(),
+        instrument=device,
         film_thickness_um=FILM_UM,
         blank=blank,
     )
@@ -252,10 +251,10 @@ def facts_of(one: Measured, source: str) -> SeriesFacts:
 
 
 def read_one(
-    seed: int, keep: Path | None = None
+    seed: int, device: Instrument, keep: Path | None = None
 ) -> tuple[list[Outcome], dict[str, bool]]:
     """Return the outcomes of one series, and whether an absent phase was seen."""
-    one = measure(seed, keep)
+    one = measure(seed, device, keep)
     outcomes = []
     for source in SOURCES:
         facts = facts_of(one, source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from refinement.engines import ENGINES, get_engine
+from refinement.joint import JointResult, Shared, refine_jointly
 from refinement.plan import Component, InternalStandard, Phase, RefinementPlan, Stage
 from refinement.result import RefinementResult
 from refinement.series import refine_series
@@ -16,12 +17,15 @@ __all__ = [
     "ENGINES",
     "Component",
     "InternalStandard",
+    "JointResult",
     "Phase",
     "RefinementPlan",
     "RefinementResult",
+    "Shared",
     "Stage",
     "get_engine",
     "refine",
+    "refine_jointly",
     "refine_series",
 ]
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from refinement.engines.native.covariance import inverse_normal
+from refinement.engines.native.bounds import inverse_normal
 from refinement.engines.native.fit import (
     Fit,
     Prepared,

@@ -49,6 +49,7 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "durbin_watson": ("1", "Durbin-Watson d"),
     "displacement": ("degree", "sample displacement (times cos theta)"),
     "zero": ("degree", "zero shift"),
+    "film_thickness": ("um", "thickness of the film over the sample"),
     "esd_reliable": ("1", "whether esds, GOF and detection limits can be trusted"),
     "seconds": ("s", "wall time of the refinement"),
 }

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from refinement.engines.native.bounds import (
+    Walls,
+    bounded_covariance,
+    inverse_normal,
+)
 from refinement.engines.native.fit import Fit
 from refinement.engines.native.problem import Linearized, reduced_normal
 
@@ -37,11 +42,38 @@ class Covariance:
     """Scale of each phase that would just be detected (Currie), shape (n_phases,)."""
 
 
-def estimate_covariance(fit: Fit) -> Covariance:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Others:
+    """What the other patterns of a joint fit say about one pattern's parameters.
+
+    In the units of that pattern's chi-square; zero but for what is shared.
+    """
+
+    normal: Floats
+    """Normal matrix of the free parameters, shape (n_free, n_free)."""
+    gradient: Floats
+    """Half the fall of the others' total by each, shape (n_free,)."""
+
+
+def estimate_covariance(fit: Fit, *, others: Others | None = None) -> Covariance:
     """Return the covariances of a fit.
+
+    Parameters
+    ----------
+    fit : Fit
+        The minimum.
+    others : Others, optional
+        What other patterns know about shared parameters.
+
+    Returns
+    -------
+    Covariance
 
     Notes
     -----
+    What a nonlinear parameter at its bound contributes, to its own uncertainty and to
+    that of the scales, is defined in :func:`.bounds.bounded_covariance`.
+
     Columns at zero, phases and halo alike, are kept among the parameters: a vanished
     phase has a standard uncertainty and an upper limit, and what the halo could have
     taken from a broad phase is part of that phase's uncertainty. The detection limit is
@@ -71,9 +103,18 @@ def estimate_covariance(fit: Fit) -> Covariance:
     )
     inflation = max(fit.gof_square, 1.0)
     curvature = fit.restraints.scale / fit.restraints.sigma[free] ** 2
+    pull = curvature * (found.values[free] - fit.restraints.center[free])
     hessian = reduced + np.diag(curvature)
-    nonlinear = inflation * inverse_normal(hessian)
-    linear = inflation * inverse + transfer @ nonlinear @ transfer.T
+    gradient = jacobian @ found.residual - pull
+    if others is not None:
+        hessian, gradient = hessian + others.normal, gradient + others.gradient
+    nonlinear, moved = bounded_covariance(
+        hessian,
+        gradient,
+        Walls.around(found.values, fit.restraints, free),
+        inflation=inflation,
+    )
+    linear = inflation * inverse + transfer @ moved @ transfer.T
     chosen = np.nonzero(passive)[0]
     measured = np.arange(model.n_drawn, model.n_columns)
     place = np.searchsorted(chosen, bases)
@@ -131,14 +172,6 @@ def _height_covariance(
     with_free = by_linear @ crossed + by_free @ nonlinear
     own = with_linear @ by_linear.T + with_free @ by_free.T
     return np.hstack([own, with_linear[:, both]])
-
-
-def inverse_normal(matrix: Floats) -> Floats:
-    """Return the inverse of a normal matrix, scaled to unit diagonal meanwhile."""
-    norm = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
-    scaled = matrix / np.outer(norm, norm)
-    scaled[np.diag_indices_from(scaled)] += 1e-12
-    return np.asarray(np.linalg.inv(scaled) / np.outer(norm, norm))
 
 
 def scale_significance(fit: Fit) -> Floats:

@@ -22,6 +22,7 @@ _GROUPS: dict[str, Group] = {
     "w_extra": "resolution",
     "component_offset": "shift",
     "component_shift": "shift",
+    "film": "b_overall",  # both weaken lines smoothly with the angle
 }
 OFFSET = "component_offset"
 """Shift that all measured components share: the sample against their library."""
@@ -65,7 +66,8 @@ class Layout:
 
     def _is_allowed(self, i: int, plan: RefinementPlan) -> bool:
         group = self.group(i)
-        if group == "instrument" or self.kinds[i] in _COMPONENT_KINDS:
+        own = self.kinds[i] in (*_COMPONENT_KINDS, "film")
+        if group == "instrument" or own:
             return True
         if group == "shift":
             return plan.shift != "fixed"
@@ -83,9 +85,13 @@ class Layout:
 
 
 def build_layout(
-    plan: RefinementPlan, n_strains: list[int], *, instrument: bool = False
+    plan: RefinementPlan,
+    n_strains: list[int],
+    *,
+    instrument: bool = False,
+    film: bool = False,
 ) -> Layout:
-    """Lay out cell, size, strain, texture, B by phase, then shift and extra W.
+    """Lay out cell, size, strain, texture, B by phase, then shift, extra W, film.
 
     Shifts of measured components, where there are any, stand between.
     """
@@ -107,7 +113,8 @@ def build_layout(
         names += [OFFSET, *(f"{name}.component_shift" for name in moving)]
         kinds += [OFFSET, *["component_shift"] * len(moving)]
         owner += [-1] * (1 + len(moving))
-    tail = ["shift", "w_extra", *(INSTRUMENT_KINDS if instrument else ())]
+    tail = ["shift", "w_extra", *(("film",) if film else ())]
+    tail += INSTRUMENT_KINDS if instrument else ()
     return Layout(
         names=(*names, *tail),
         kinds=(*kinds, *tail),
@@ -126,6 +133,9 @@ def start_values(
         if kind in INSTRUMENT_KINDS:
             name = "axial_divergence" if kind == "axial" else kind
             values[i] = getattr(plan.instrument, name)
+            continue
+        if kind == "film":
+            values[i] = plan.film_thickness_um or 0.0
             continue
         values[i] = options.priors[kind].start
         if layout.phase[i] >= 0:

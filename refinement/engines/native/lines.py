@@ -181,9 +181,10 @@ def line_state(
     drift = lines.strength_slope * np.log(squared / lines.squared)
     strength = lines.strength * np.maximum(1.0 + drift, 0.0)
     areas = strength * lorentz * texture / volume
-    if plan.film_thickness_um:
+    thickness = film_thickness(values, layout, plan)
+    if thickness:
         areas = areas * film_transmission(
-            2.0 * _DEGREE * theta, Film(thickness=plan.film_thickness_um)
+            2.0 * _DEGREE * theta, Film(thickness=thickness)
         )
     if b_overall != 0.0:
         areas = areas * np.exp(-0.5 * b_overall * squared)
@@ -200,6 +201,13 @@ def line_state(
         areas=areas,
         march_slope=slope,
     )
+
+
+def film_thickness(values: Floats, layout: Layout, plan: RefinementPlan) -> float:
+    """Return the film's thickness in micrometre: the plan's, or the refined one."""
+    if "film" in layout.kinds:
+        return float(values[layout.names.index("film")])
+    return plan.film_thickness_um or 0.0
 
 
 def resolution(

@@ -34,6 +34,7 @@ from refinement.engines.native.operator import (
 from refinement.engines.native.options import NativeOptions
 from refinement.plan import RefinementPlan
 from structkit.errors import FitError
+from structkit.xrd.background import Film, film_transmission
 
 Floats = NDArray[np.float64]
 _DEGREE = 180.0 / math.pi
@@ -153,7 +154,12 @@ def build_model(
             )
     counts = [1 + found.harmonics.shape[0] for found in lines]
     layout = build_layout(
-        plan, [found.basis.size for found in lines], instrument=calibrate
+        plan,
+        [found.basis.size for found in lines],
+        instrument=calibrate,
+        film=options.refine_film
+        and plan.film_thickness_um is not None
+        and not calibrate,
     )
     return Model(
         plan=plan,
@@ -348,6 +354,9 @@ def _slopes(
     slopes.append((shift, (_CENTER, moved)))
     half = 0.5 / state.gaussian
     slopes.append((shift + 1, (_GAUSSIAN, half)))
+    if "film" in layout.kinds:
+        passed = film_transmission(2.0 * _DEGREE * state.theta, Film(thickness=1.0))
+        slopes.append((layout.names.index("film"), (_AREA, np.log(passed))))
     if layout.instrument:
         tangent = np.tan(state.theta)
         for k, slope in enumerate((half * tangent**2, half * tangent, half)):

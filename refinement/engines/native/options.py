@@ -57,6 +57,7 @@ def _default_priors() -> dict[str, Prior]:
         "component_shift": Prior(
             start=0.0, sigma=0.03, sigma_second=0.03, low=-0.2, high=0.2
         ),
+        "film": Prior(start=0.0, sigma=10.0, sigma_second=10.0, low=0.0, high=200.0),
     }
 
 
@@ -72,7 +73,7 @@ class NativeOptions:
     """By kind: ``cell`` and ``cell_uncertain`` (1e-3), ``ln_size`` (angstrom),
     ``ln_strain``, ``shift`` (degree), ``w_extra`` (degree^2), ``ln_march``,
     ``b_overall`` (angstrom^2), ``component_offset`` and ``component_shift``
-    (degree)."""
+    (degree), ``film`` (micrometre, around the plan's thickness)."""
     resolution_sigma: dict[str, float] = field(default_factory=_default_resolution)
     """1 sigma of the weak priors of U, V, W, X, Y and S/L in a calibration; V is
     held, as U, V, W with a negative variance have no meaning."""
@@ -114,6 +115,8 @@ class NativeOptions:
     """1 sigma of a harmonic texture coefficient."""
     gof_alarm: float = 1.1
     """GOF over the series' median at which fallbacks are tried."""
+    refine_film: bool = False
+    """Refine the film's thickness, where the plan has a film (with texture and B)."""
     systematics: bool = True
     """State systematic uncertainties of the fractions (extra linear fits)."""
 

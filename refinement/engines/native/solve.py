@@ -53,7 +53,7 @@ class Minimum:
 
 _FIRST_DAMPING = 1e-4
 _MOST_DAMPING = 1e8
-_DEEPEST = -0.9
+DEEPEST = -0.9
 """Largest relative shrinkage of a width in one step."""
 
 
@@ -87,13 +87,13 @@ class Reducible(Protocol):
         ...
 
 
-def _curved(step: Floats, growth: Floats) -> Floats:
+def curved_step(step: Floats, growth: Floats) -> Floats:
     """Return a step that changes widths, not their logarithms, in proportion.
 
     The pattern is nearly linear in a width, so a step ``s`` of its logarithm is taken
     as ``ln(1 + s)``: a vanishing width can grow again in one step.
     """
-    inner = np.maximum(growth * step, _DEEPEST)
+    inner = np.maximum(growth * step, DEEPEST)
     return np.where(growth == 0.0, step, growth * np.log1p(inner))
 
 
@@ -161,7 +161,7 @@ def minimize(
             break
         trial_values = found.values.copy()
         trial_values[index] = np.clip(
-            trial_values[index] + _curved(step, restraints.growth[index]),
+            trial_values[index] + curved_step(step, restraints.growth[index]),
             restraints.low[index],
             restraints.high[index],
         )

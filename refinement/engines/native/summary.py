@@ -18,6 +18,7 @@ from refinement.engines.native.background import (
 )
 from refinement.engines.native.covariance import (
     Covariance,
+    Others,
     estimate_covariance,
 )
 from refinement.engines.native.fit import Fit
@@ -46,10 +47,18 @@ _PRESENT = 3.0
 
 
 def summarize(
-    fit: Fit, options: NativeOptions, *, engine: str, begun: float | None = None
+    fit: Fit,
+    options: NativeOptions,
+    *,
+    engine: str,
+    begun: float | None = None,
+    others: Others | None = None,
 ) -> RefinementResult:
-    """Return the result of a fit; ``begun`` is when it started, by perf_counter."""
-    covariance = estimate_covariance(fit)
+    """Return the result of a fit; ``begun`` is when it started, by perf_counter.
+
+    ``others`` is what other patterns know about its parameters (a joint fit).
+    """
+    covariance = estimate_covariance(fit, others=others)
     plan = fit.prepared.model.plan
     bases = fit.prepared.model.columns[:-1]
     raw = fit.minimum.found.amounts[bases]
@@ -241,7 +250,13 @@ def _scalars(fit: Fit, covariance: Covariance) -> dict[str, xr.Variable]:
     )
     shift = model.layout.names.index("shift")
     kind = "zero" if model.plan.shift == "zero" else "displacement"
-    return {
+    film = {}
+    if "film" in model.layout.kinds:
+        place = model.layout.names.index("film")
+        film["film_thickness"] = scalar("film_thickness", float(found.values[place]))
+        esd = _esd(covariance, place)
+        film["film_thickness_std"] = scalar("film_thickness_std", esd)
+    return film | {
         "r_wp": scalar("r_wp", quality.r_wp),
         "r_p": scalar("r_p", quality.r_p),
         "r_exp": scalar("r_exp", quality.r_exp),
