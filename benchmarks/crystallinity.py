@@ -226,6 +226,7 @@ def facts_of(one: Measured, source: str) -> SeriesFacts:
             milling_time=float(one.known[MILLING_TIME].sel({SAMPLE: name})),
             role="unmilled" if name == "unmilled" else "milled",
             composition=composition,
+            weighed=known_fractions(MIXTURE, formulas),
             known=known_fractions(MIXTURE, formulas) if unmilled else {},
             spike=InternalStandard(phase="rutile", weight_fraction=SPIKE)
             if name == TWIN
@@ -235,6 +236,7 @@ def facts_of(one: Measured, source: str) -> SeriesFacts:
     return SeriesFacts(
         phases=phases,
         samples=samples,
+        plan=one.plan,
         wavelength=one.plan.instrument.radiation.mean_wavelength,
         film_thickness_um=FILM_UM,
         blank=one.blank if absolute else None,

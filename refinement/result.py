@@ -29,6 +29,7 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "systematic_particle_size": ("1", "systematic from microabsorption"),
     "systematic_film": ("1", "systematic from the film's thickness"),
     "systematic_profile": ("1", "systematic from the line shape"),
+    "scale_variants": ("1", "scale under other admissible choices"),
     "scale_systematic": ("1", "systematic uncertainty of the scale"),
     "detection_limit": ("1", "detection limit (weight fraction, 95 %)"),
     "upper_limit": ("1", "upper limit (weight fraction, 95 %)"),

@@ -28,6 +28,7 @@ from refinement.crystallinity.kinetics import Mill, kinetics_table
 from refinement.crystallinity.milling import fit_milling
 from refinement.crystallinity.review import raise_flags, with_flags
 from refinement.crystallinity.summary import summarize_series
+from refinement.crystallinity.survey import survey_series, with_survey
 from refinement.crystallinity.tables import (
     amorphous_table,
     flags_table,
@@ -106,7 +107,7 @@ def build_facts(
         film_thickness_um=plan.film_thickness_um or 0.0,
         blank=plan.blank,
         external=_external(table, monitor),
-        plan=plan if plan.components else None,
+        plan=plan,
         remainder=series.series.amorphous,
         calibrated=plan.instrument.calibrated,
     )
@@ -126,12 +127,14 @@ def _sample_facts(
         measured = series.series.composition
     composition, remark = _composition(mixture, measured, formulas)
     time = sample.position("milling_time")
+    weighed = known_fractions(mixture, formulas) if mixture else {}
     return SampleFacts(
         milling_time=math.nan if time is None else time,
         role=sample.role,
         composition=composition,
         composition_remark=remark,
-        known=known_fractions(mixture, formulas) if unmilled and mixture else {},
+        weighed=weighed,
+        known=weighed if unmilled else {},
         spike=spike_of(sample, table),
     )
 
@@ -317,7 +320,9 @@ def store_contents(
     """
     content = find_contents(results, facts)
     described = describe_contents(content, facts)
-    flags = raise_flags(content, results, facts)
+    survey = survey_series(results, facts, content)
+    described = with_survey(described, survey.dataset)
+    flags = [*raise_flags(content, results, facts), *survey.flags]
     summary = summarize_series(content, facts)
     kinetics = fit_milling(described, facts, mill=mill)
     described = with_flags(described, flags).merge(summary)

@@ -238,7 +238,7 @@ def _by_external(
 
 def has_measured_crystals(facts: SeriesFacts) -> bool:
     """Return whether crystals of the sample are measured components, not structures."""
-    if facts.plan is None:
+    if facts.plan is None or not facts.plan.components:
         return False
     return any(one.crystalline and not one.background for one in facts.plan.components)
 
@@ -253,11 +253,7 @@ def _by_components(
             method=COMPONENT, reason="no measured component is part of the sample"
         )
     there = [str(phase) for phase in result.parameters[PHASE].to_numpy()]
-    own = replace(
-        plan,
-        phases=tuple(phase for phase in plan.phases if phase.name in there),
-        internal_standard=_spike_of(facts, name),
-    )
+    own = facts.plan_of(name, there)
     found = component_weights(result, own)
     value, std = float(found[REMAINDER]), float(found[f"{REMAINDER}_std"])
     if math.isfinite(value):

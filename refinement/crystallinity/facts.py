@@ -8,8 +8,8 @@ once, here, and every method reads them.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import xarray as xr
@@ -66,6 +66,8 @@ class SampleFacts:
     """Atoms of the sample without any standard; None where nothing is known."""
     composition_remark: str = ""
     """Where measured and weighed composition disagree, in words; else empty."""
+    weighed: Mapping[str, float] = field(default_factory=dict)
+    """Weight fraction of each phase of the plan among what was weighed in."""
     known: Mapping[str, float] = field(default_factory=dict)
     """Weight fraction of each phase of a sample that is known and crystalline: the
     hand-ground mixture before milling. Empty: nothing of it is known."""
@@ -152,7 +154,7 @@ class SeriesFacts:
     external: ExternalStandard = field(default_factory=ExternalStandard)
     """How scales become amounts."""
     plan: RefinementPlan | None = None
-    """The plan that was refined, where it has measured components."""
+    """The plan that was refined; without it nothing is asked of single lines."""
     remainder: tuple[str, ...] | None = None
     """Compounds of which the amorphous part may be made; None: any."""
     calibrated: bool = False
@@ -176,6 +178,22 @@ class SeriesFacts:
             return own
         share = facts.spike.weight_fraction
         return (1.0 - share) * own + share * self.phases[facts.spike.phase].attenuation
+
+    def plan_of(self, sample: str, phases: Sequence[str]) -> RefinementPlan:
+        """Return the plan by which a sample with ``phases`` was refined.
+
+        Raises
+        ------
+        PlanError
+            There is no plan among the facts.
+        """
+        if self.plan is None:
+            raise PlanError("the facts of the series hold no plan")
+        return replace(
+            self.plan,
+            phases=tuple(p for p in self.plan.phases if p.name in phases),
+            internal_standard=self.samples[sample].spike,
+        )
 
     def film_slope(self, two_theta: Floats) -> Floats:
         """Return ``-d ln(transmission) / d thickness``, 1/micrometre."""

@@ -139,12 +139,11 @@ def milling_table(contents: xr.Dataset, facts: SeriesFacts) -> xr.Dataset:
         (INTERMEDIATE, phase, full_phase),
     ):
         one = chosen.sel({PHASE: own})
-        table = _with_amount(
-            table,
-            name,
-            one["weight_fraction_sample"] / full,
-            one["weight_fraction_sample_std"] / full,
-        )
+        amount = one["weight_fraction_sample"] / full
+        spread = one["weight_fraction_sample_std"] / full
+        table = _with_amount(table, name, amount, spread)
+        if "weight_fraction_sample_censored" in one:
+            table = _with_limits(table, name, one, full)
     return table
 
 
@@ -167,6 +166,40 @@ def _with_amount(
     )
 
 
+def _with_limits(
+    table: xr.Dataset, name: str, one: xr.Dataset, full: float
+) -> xr.Dataset:
+    """Return the table with a phase's own decision levels in place of 3.29 sigma."""
+    hidden = one["weight_fraction_sample_censored"].to_numpy() > 0.0
+    limit = one["weight_fraction_sample_limit"].to_numpy() / full
+    units = {"units": "1"}
+    value = one["weight_fraction_sample"].to_numpy() / full
+    return table.assign(
+        {
+            name: (SAMPLE, np.where(hidden, np.nan, value), units),
+            f"{name}_limit": (SAMPLE, np.where(hidden, limit, np.nan), units),
+            f"{name}_censored": (SAMPLE, hidden.astype(float), units),
+        }
+    )
+
+
+def precursors_of(facts: SeriesFacts) -> tuple[str, ...]:
+    """Return the weighed phases that an intermediate of the plan is made of."""
+    found = _reaction(facts)
+    return () if found is None else tuple(found[1])
+
+
+def expected_phases(sample: str, facts: SeriesFacts) -> dict[str, float]:
+    """Return weighed phases that no crystalline product needs, and their weights.
+
+    Where nothing that crystallises consumes a phase (Na2O beside NaCl + TaCl5 ->
+    NaTaCl6), it should still be there; where it is not seen, it hides.
+    """
+    consumed = precursors_of(facts)
+    weighed = facts.samples[sample].weighed
+    return {phase: w for phase, w in weighed.items() if phase not in consumed}
+
+
 def intermediate_of(facts: SeriesFacts) -> tuple[str, float, str, float] | None:
     """Return a precursor, its weighed fraction, the phase it becomes, and how much.
 
@@ -177,25 +210,39 @@ def intermediate_of(facts: SeriesFacts) -> tuple[str, float, str, float] | None:
         its weight fraction were all of that precursor turned into it. None where no
         phase is made of weighed ones.
     """
-    known = next((s.known for s in facts.samples.values() if s.known), None)
-    if not known:
+    found = _reaction(facts)
+    if found is None:
+        return None
+    phase, parts, weighed = found
+    formulas = facts.formulas
+    moles = {p: weighed[p] / molar_mass(formulas[p]) for p in parts}
+    extent = {p: moles[p] / parts[p] for p in parts}
+    # Of several equally scarce the heaviest is seen best.
+    scarce = min(extent.values())
+    precursor = max(
+        (p for p in parts if extent[p] <= scarce * 1.001), key=lambda p: weighed[p]
+    )
+    full = scarce * molar_mass(formulas[phase])
+    return precursor, weighed[precursor], phase, full
+
+
+def _reaction(
+    facts: SeriesFacts,
+) -> tuple[str, dict[str, float], Mapping[str, float]] | None:
+    """Return a phase made of weighed ones, the moles of each in it, and the weights."""
+    weighed = next(
+        (s.weighed for s in facts.samples.values() if s.weighed and s.role in _ALONG),
+        None,
+    )
+    if not weighed:
         return None
     formulas = facts.formulas
     for phase in facts.phases:
-        if phase in known:
+        if phase in weighed:
             continue
-        parts = _made_of(formulas[phase], {name: formulas[name] for name in known})
-        if not parts:
-            continue
-        moles = {p: known[p] / molar_mass(formulas[p]) for p in parts}
-        extent = {p: moles[p] / parts[p] for p in parts}
-        # Of several equally scarce the heaviest is seen best.
-        scarce = min(extent.values())
-        precursor = max(
-            (p for p in parts if extent[p] <= scarce * 1.001), key=lambda p: known[p]
-        )
-        full = scarce * molar_mass(formulas[phase])
-        return precursor, known[precursor], phase, full
+        parts = _made_of(formulas[phase], {name: formulas[name] for name in weighed})
+        if parts:
+            return phase, parts, weighed
     return None
 
 

@@ -78,7 +78,7 @@ def summarize(
         )
         coords["background_variant"] = list(systematics.area_labels)
         variables["scale_variants"] = xr.Variable(
-            (SCALE_VARIANT, PHASE), systematics.scales, attributes("scale")
+            (SCALE_VARIANT, PHASE), systematics.scales, attributes("scale_variants")
         )
         coords[SCALE_VARIANT] = [one.label for one in systematics.variants]
         coords["scale_variant_cause"] = (SCALE_VARIANT, list(systematics.causes))

@@ -79,6 +79,7 @@ def gather(
             milling_time=float(one["milling_time"]),
             role="unmilled" if is_first else "milled",
             composition=composition,
+            weighed=known_fractions(mixture, formulas) if mixture else {},
             known=known_fractions(mixture, formulas)
             if is_first and unmilled and mixture
             else {},
