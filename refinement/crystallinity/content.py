@@ -148,7 +148,7 @@ def find_contents(
     for name, own in usable.items():
         sample = found[name]
         result = results[name]
-        sample.values[INTERNAL] = _by_internal_standard(result, facts, name)
+        sample.values[INTERNAL] = _by_internal_standard(result, own, facts, name)
         sample.values[COMPONENT] = _by_components(result, facts, name)
         sample.values[RIR] = MethodValue(
             method=RIR, reason="of the crystals alone: an index, not a content"
@@ -177,14 +177,15 @@ def _spike_of(facts: SeriesFacts, name: str) -> InternalStandard | None:
 
 
 def _by_internal_standard(
-    result: RefinementResult, facts: SeriesFacts, name: str
+    result: RefinementResult, own: SampleScales, facts: SeriesFacts, name: str
 ) -> MethodValue:
     """Return what a standard in the sample itself says."""
-    found = standards.amorphous_fraction(result, _spike_of(facts, name))
-    value, std = float(found[standards.NAME]), float(found[f"{standards.NAME}_std"])
+    spike = _spike_of(facts, name)
+    found = standards.amorphous_fraction(result, spike)
     reason = str(found[f"{standards.NAME}_reason"].item())
-    if not math.isfinite(value):
+    if spike is None or not math.isfinite(float(found[standards.NAME])):
         return MethodValue(method=INTERNAL, reason=reason)
+    value, std = standards.amorphous_from_scales(own, spike)
     return measured(INTERNAL, value, std, reason=reason)
 
 
@@ -203,24 +204,19 @@ def _by_external(
     if math.isnan(attenuation):
         return MethodValue(method=EXTERNAL, reason=_NO_COMPOSITION)
     spike = _spike_of(facts, sample.name)
-    crystals = own.without(None if spike is None else spike.phase)
     is_reference = sample.name in constant.samples
     shared = math.hypot(facts.external.transfer_std, film_std(result, facts))
-    tau = constant.factors_in(sample.name)
-    coarse = np.zeros_like(tau)
-    if facts.samples[sample.name].role == UNMILLED and not is_reference:
-        contrasts = contrasts_of(own, facts)
-        tau, coarse = coarse_factors(contrasts, facts.external.particle_size_um)
+    if is_reference and constant.source == UNMILLED:
+        own = own.divided_by(constant.factors_in(sample.name))
+    else:
+        own = as_if_fine(own, facts, sample.name)
+    crystals = own.without(None if spike is None else spike.phase)
     contents = absolute_contents(
         constant,
-        crystals.values / tau,
-        crystals.covariance / np.outer(tau, tau),
+        crystals.values,
+        crystals.covariance,
         attenuation=attenuation,
         relative_std=0.0 if is_reference else shared,
-    )
-    by_size = contents.fractions * coarse
-    contents = replace(
-        contents, covariance=contents.covariance + np.outer(by_size, by_size)
     )
     if spike is not None:
         contents = _without_standard(contents, spike.weight_fraction)
@@ -234,6 +230,20 @@ def _by_external(
     else:
         reason = f"constant from {constant.source} ({', '.join(constant.samples)})"
     return measured(EXTERNAL, value, std, reason=reason)
+
+
+def as_if_fine(own: SampleScales, facts: SeriesFacts, name: str) -> SampleScales:
+    """Return the scales of an unmilled sample as those of a fine powder.
+
+    Microabsorption over the range of particle sizes; a milled sample is fine.
+    """
+    if facts.samples[name].role != UNMILLED:
+        return own
+    contrasts = contrasts_of(own, facts)
+    tau, coarse = coarse_factors(contrasts, facts.external.particle_size_um)
+    fine = own.divided_by(tau)
+    by_size = fine.values * coarse
+    return replace(fine, covariance=fine.covariance + np.outer(by_size, by_size))
 
 
 def has_measured_crystals(facts: SeriesFacts) -> bool:
@@ -327,6 +337,7 @@ def _by_closure(own: SampleScales, facts: SeriesFacts, name: str) -> MethodValue
     composition, spike = facts.samples[name].composition, _spike_of(facts, name)
     if composition is None:
         return MethodValue(method=CLOSURE, reason=_NO_COMPOSITION)
+    own = as_if_fine(own, facts, name)
     crystals = own.without(None if spike is None else spike.phase)
     there = crystals.values > 0.0
     if not np.any(there):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -17,6 +17,9 @@ Floats = NDArray[np.float64]
 
 COVERAGE = 1.959963984540054
 """Standard uncertainties on each side of a 95 % interval."""
+_ONE_SIDED = "profile"
+"""Cause whose variants lie on one side of the fit: a single size gives a line the
+lightest tails there are, and every spread of sizes heavier ones."""
 _ELSEWHERE = ("particle_size", "film")
 """Causes of a fit's systematic that are counted by the external standard itself."""
 _UNKNOWN_ESD = 0.05
@@ -35,6 +38,14 @@ class SampleScales:
     """Of them: counting, and other admissible choices of the fit; (n_phases,)*2."""
     detected: NDArray[np.bool_]
     """Which phases are seen."""
+
+    def divided_by(self, factors: Floats) -> SampleScales:
+        """Return the same with each scale over a factor."""
+        return replace(
+            self,
+            values=self.values / factors,
+            covariance=self.covariance / np.outer(factors, factors),
+        )
 
     def without(self, phase: str | None) -> SampleScales:
         """Return the same with one phase taken out (its scale and errors zero)."""
@@ -61,6 +72,14 @@ def read_scales(result: RefinementResult, phases: Sequence[str]) -> SampleScales
     phases : sequence of str
         Phases of the series; one that is not in the result has scale zero.
 
+    Notes
+    -----
+    The tails of lines from crystallites of one size are the lightest that milled
+    powders have; a spread of sizes gives heavier ones, which the fit hands to
+    background and halo. The scales are taken in the middle between one size and a
+    spread of 0.4 in ln(size) (variants of cause ``profile``), and the range between
+    them enters as that of a uniform distribution, its width over the root of 12.
+
     Returns
     -------
     SampleScales, or None
@@ -70,8 +89,11 @@ def read_scales(result: RefinementResult, phases: Sequence[str]) -> SampleScales
     if not result.status.has_values or "scale" not in parameters:
         return None
     own = [str(name) for name in parameters[PHASE].to_numpy()]
-    values = np.nan_to_num(parameters["scale"].to_numpy().astype(float))
-    covariance = _counting(parameters, values) + _choices(parameters, values)
+    fitted = np.nan_to_num(parameters["scale"].to_numpy().astype(float))
+    tails = _tails(parameters, fitted)
+    values = np.maximum(fitted + 0.5 * tails, 0.0)
+    covariance = _counting(parameters, fitted) + _choices(parameters, fitted)
+    covariance = covariance + np.outer(tails, tails) / 12.0
     seen = is_detected(parameters).to_numpy()
     at = [own.index(name) if name in own else -1 for name in phases]
     there = np.array([index >= 0 for index in at])
@@ -100,6 +122,16 @@ def _counting(parameters: xr.Dataset, values: Floats) -> Floats:
     return np.diag(esd**2)
 
 
+def _tails(parameters: xr.Dataset, values: Floats) -> Floats:
+    """Return the change of the scales by the heaviest tails; zero where unknown."""
+    if "scale_variants" not in parameters:
+        return np.zeros_like(values)
+    variants = parameters["scale_variants"].transpose(SCALE_VARIANT, PHASE)
+    causes = parameters["scale_variant_cause"].to_numpy()
+    own = np.array([str(one) == _ONE_SIDED for one in causes])
+    return np.asarray(np.nan_to_num(variants.to_numpy()[own] - values).sum(axis=0))
+
+
 def _choices(parameters: xr.Dataset, values: Floats) -> Floats:
     """Return the covariance of the scales by what else could have been chosen.
 
@@ -118,7 +150,7 @@ def _choices(parameters: xr.Dataset, values: Floats) -> Floats:
     changes = np.nan_to_num(variants.to_numpy() - values) / COVERAGE
     for cause in dict.fromkeys(causes):
         own = changes[[one == cause for one in causes]]
-        if cause in ("", *_ELSEWHERE):
+        if cause in ("", _ONE_SIDED, *_ELSEWHERE):
             continue
         if cause in EXCLUSIVE_CAUSES:
             total += _envelope(own)

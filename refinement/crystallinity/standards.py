@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from refinement.crystallinity.detection import is_detected
+from refinement.crystallinity.scales import SampleScales
 from refinement.plan import InternalStandard
 from refinement.result import RefinementResult
 from structkit.schema import PHASE
@@ -97,6 +98,35 @@ def amorphous_fraction(
         np.array([contents, errors]),
         names,
         _contradiction(value, std, found, standard),
+    )
+
+
+def amorphous_from_scales(
+    scales: SampleScales, standard: InternalStandard
+) -> tuple[float, float]:
+    """Return the amorphous content of a spiked sample from its scales.
+
+    Parameters
+    ----------
+    scales : SampleScales
+        Of all its phases, the standard among them and seen.
+    standard : InternalStandard
+        What was weighed in.
+
+    Returns
+    -------
+    value, std : float
+        ``1 - chi w/(1-w) sum S / S_s`` over all phases but the standard, as
+        :func:`amorphous_fraction` defines it, and 1 sigma by the joint covariance.
+    """
+    own = np.array([name == standard.phase for name in scales.phases])
+    reference, others = float(scales.values[own][0]), float(scales.values[~own].sum())
+    factor = _crystalline_factor(standard) / reference
+    slopes = np.where(own, factor * others / reference, -factor)
+    value = 1.0 - factor * others
+    variance = max(float(slopes @ scales.covariance @ slopes), 0.0)
+    return value, math.hypot(
+        math.sqrt(variance), (1.0 - value) * _weighing_error(standard)
     )
 
 
