@@ -21,6 +21,9 @@ TABLES = (
     manifest.StandardTable,
     manifest.PhaseTable,
     manifest.ComponentTable,
+    manifest.CompositionTable,
+    manifest.ExternalStandardTable,
+    manifest.MillTable,
     manifest.SampleTable,
 )
 
@@ -39,7 +42,13 @@ def test_priors_are_those_of_the_page(kind: str) -> None:
 def test_every_key_of_the_series_file_is_listed(model: type[BaseModel]) -> None:
     text = (ROOT / "docs" / "series_file.md").read_text(encoding="utf-8")
     names = [field.alias or name for name, field in model.model_fields.items()]
-    tables = {"instrument", "internal_standard", "phase", "component"}
+    tables = {
+        "instrument",
+        "internal_standard",
+        "external_standard",
+        "phase",
+        "component",
+    }
     for name in names:
         marks = [f"`{name}`"] if name not in tables else [f"`{name}`", f"xrd.{name}]"]
         assert any(mark in text for mark in marks), name

@@ -148,7 +148,8 @@ def find_contents(
     for name, own in usable.items():
         sample = found[name]
         result = results[name]
-        sample.values[INTERNAL] = _by_internal_standard(result, own, facts, name)
+        fine = as_if_fine(own, facts, name)
+        sample.values[INTERNAL] = _by_internal_standard(result, fine, facts, name)
         sample.values[COMPONENT] = _by_components(result, facts, name)
         sample.values[RIR] = MethodValue(
             method=RIR, reason="of the crystals alone: an index, not a content"

@@ -46,7 +46,8 @@ def command(
         series_file, output, engine=engine, resume=resume, jobs=jobs
     )
     click.echo(format_series(results))
-    click.echo(f"\n{format_contents(results)}\n")
+    if "verdict" in results:
+        click.echo(f"\n{format_contents(results)}\n")
     for name in ("size_nm", "microstrain"):
         if name in results and "remark" in results[name].attrs:
             click.echo(f"{name}: {results[name].attrs['remark']}.")

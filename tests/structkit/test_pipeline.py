@@ -38,7 +38,8 @@ PHASES += [f"cell_{key}_std" for key in ("a", "b", "c", "alpha", "beta", "gamma"
 SAMPLES = (
     "sample,milling_time_h,r_wp_percent,gof,status,reason,seconds,"
     "crystalline_area_fraction,crystalline_area_fraction_std,amorphous_fraction,"
-    "amorphous_fraction_std"
+    "amorphous_fraction_std,amorphous_fraction_low,amorphous_fraction_high,"
+    "amorphous_method"
 ).split(",")
 TIMES = (0.0, 2.0)
 
@@ -372,8 +373,8 @@ def test_measured_components_go_into_the_plan_and_the_files(
     assert [part.background for part in plan.components] == [False, True]
     assert (plan.components[0].rir, plan.components[0].rir_std) == (0.2, 0.02)
     table = run_refinement(series, tmp_path / "out")
-    assert np.isnan(float(table["amorphous_fraction"][0]))
-    assert "component_weights" in str(table["amorphous_fraction_reason"].item())
+    assert str(table["amorphous_method"].item()) == "external_standard"
+    assert float(table["amorphous_fraction_low"][0]) == 0.0
     stored = read_tree(tmp_path / "out" / "refine.nc")
     node = stored[str(table["sample"].item())]
     again = RefinementResult.from_datatree(node)

@@ -28,7 +28,8 @@ PHASES_CSV = (
 SAMPLES_CSV = (
     "sample,milling_time_h,r_wp_percent,gof,status,reason,seconds,"
     "crystalline_area_fraction,crystalline_area_fraction_std,amorphous_fraction,"
-    "amorphous_fraction_std"
+    "amorphous_fraction_std,amorphous_fraction_low,amorphous_fraction_high,"
+    "amorphous_method"
 )
 TIMES = {"raw": 0.0, "1h": 1.0, "2h": 2.0}
 ROLES: dict[str, str | None] = {"raw": "unmilled", "1h": "milled", "2h": None}
@@ -171,7 +172,7 @@ def test_tables_hold_the_contract(make_result: Make, tmp_path: Path) -> None:
     assert rows[3] == "1h,1.0,NaTaCl6" + "," * 23
     rows = samples.read_text(encoding="utf-8").splitlines()
     assert rows[0] == SAMPLES_CSV
-    assert rows[2] == "1h,1.0,,,failed,no points left,,,,,"
+    assert rows[2] == "1h,1.0,,,failed,no points left,,,,,,,,"
 
 
 def test_the_dataset_survives_netcdf(make_result: Make, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_amorphous_content_lies_within_its_uncertainty(seed: int) -> None:
         dict(zip(names, results, strict=True)),
         milling_time=dict(zip(names, truth["milling_time"].to_numpy(), strict=True)),
         roles={names[0]: "unmilled"},
-        internal_standards=dict.fromkeys(results, standard),
+        internal_standards=dict.fromkeys(names, standard),
     )
     off = (found["amorphous_fraction"] - truth["amorphous_fraction"]).to_numpy()
     std = found["amorphous_fraction_std"].to_numpy()
