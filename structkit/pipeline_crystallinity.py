@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from refinement.crystallinity.closure import (
@@ -340,7 +341,21 @@ def store_contents(
     write_table(series_table(summary), folder / "series.csv")
     write_table(kinetics_table(*kinetics.fitted), folder / "kinetics.csv")
     write_table(flags_table(flags), folder / "flags.csv")
+    _draw(described, output / "figures")
     return with_contents(table, described)
+
+
+def _draw(described: xr.Dataset, folder: Path) -> None:
+    """Draw the amorphous contents along the series, where it has times."""
+    from structkit.plot.amorphous import plot_amorphous
+    from structkit.plot.style import write_figure
+
+    if not bool(np.isfinite(described[MILLING_TIME]).any()):
+        return
+    known = described.isel({SAMPLE: np.isfinite(described[MILLING_TIME].to_numpy())})
+    figure = plot_amorphous(known).get_figure(root=True)
+    if figure is not None:
+        write_figure(figure, folder / "amorphous.png")
 
 
 def with_contents(table: xr.Dataset, described: xr.Dataset) -> xr.Dataset:

@@ -159,7 +159,7 @@ def plot_crystallinity(
     ----------
     results : xarray.Dataset
         ``crystalline_area_fraction`` (a relative index along one series, not a
-        content) and, where a standard was weighed in, ``amorphous_fraction``, each
+        content) and, where it is known, ``amorphous_fraction`` (drawn as 1 - it), each
         with its ``_std`` and ``_systematic`` where known.
     ax : Axes, optional
         Where to draw. Default: a new figure.
@@ -175,11 +175,11 @@ def plot_crystallinity(
     if content in results and bool(np.isfinite(results[content]).any()):
         points = points_of(results, content, None)
         weighed = replace(points, value=1.0 - points.value)
-        draw_points(ax, weighed, 3, label="by internal standard")
+        draw_points(ax, weighed, 3, label="by weight")
     labels = ax.get_legend_handles_labels()[1]
     if len(labels) > 1:
         ax.legend(fontsize=NOTE_SIZE, frameon=False)
-    weighed_in = "by internal standard" in labels
+    weighed_in = "by weight" in labels
     ax.set_ylabel("crystalline share" + ("" if weighed_in else " of area"))
     _start_at_zero(ax, highest=_HIGHEST_SHARE)
     return _finish(ax, results)

@@ -129,7 +129,7 @@ def test_internal_standard_is_drawn_where_there_is_one() -> None:
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == [
         "by area",
-        "by internal standard",
+        "by weight",
     ]
 
 
