@@ -40,7 +40,10 @@ QUANTIFICATION = 10.0
 _SIGMAS = 3.0
 """Scale over its esd from which a phase counts as seen."""
 _VARIANTS = ((2, 0.0), (-2, 0.0), (0, 0.5))
-"""Terms added, and shift of the Gaussians, of the other admissible backgrounds."""
+"""Terms added, and shift of the Gaussians, of other backgrounds."""
+_WORSE = 9.21
+"""Chi-square over GOF^2 by which a background may fit worse and be admissible: the 1 %
+point of two degrees of freedom, the terms that one of them lacks."""
 
 
 def is_detected(parameters: xr.Dataset) -> xr.DataArray:
@@ -107,7 +110,8 @@ def detection_limits(
     background_spread : mapping of str to float, optional
         Half-range of the scale over admissible backgrounds, by phase, in units of
         scale. By default it is measured: two polynomial terms more, two fewer, the
-        halo's Gaussians moved by half their spacing.
+        halo's Gaussians moved by half their spacing, each if the data admit it (a
+        chi-square over GOF^2 worse by no more than 9.2).
 
     Returns
     -------
@@ -189,13 +193,15 @@ def limits_at(
     """
     others = overlap_columns(fit, without=-1 if phase is None else phase)
     found = _measure(fit, column, others, phase=phase)
+    gof = max(1.0, fit.gof, found.gof)
     if spread is None:
         variants = [
-            _measure(fit, column, others, phase=phase, terms=terms, offset=offset).scale
+            _measure(fit, column, others, phase=phase, terms=terms, offset=offset)
             for terms, offset in _VARIANTS
         ]
-        spread = 0.5 * float(np.ptp([found.scale, *variants]))
-    gof = max(1.0, fit.gof, found.gof)
+        worst = found.chi_square + _WORSE * max(1.0, fit.gof) ** 2
+        scales = [v.scale for v in variants if v.chi_square <= worst]
+        spread = 0.5 * float(np.ptp([found.scale, *scales]))
     background = math.hypot(1.0, spread / (gof * found.sigma))
     sigma = found.sigma * gof * background
     return {

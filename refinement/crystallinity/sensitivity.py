@@ -43,6 +43,8 @@ class Sensitivity:
     """The same with everything else known: a lower bound."""
     gof: float
     """Misfit where this scale is decided: root of the weighted mean square."""
+    chi_square: float
+    """Sum of squares that is left with this scale and all columns at their best."""
     count: float
     """Scale that one count is."""
 
@@ -183,30 +185,33 @@ def measure(
     """
     sigma = np.sqrt(variance_without(fit, phase))
     weighted = column / sigma
-    own = weighted - _project(nuisance / sigma, weighted)
-    length = float(own @ own)
-    residual = (fit.observed - fit.calculated) / sigma
-    present = fit.component[phase] / sigma if phase is not None else 0.0
+    present = fit.component[phase] if phase is not None else 0.0
+    left = (fit.observed - fit.calculated + present) / sigma
+    pair = np.vstack([weighted, left])
+    own, left = pair - _project(nuisance / sigma, pair)
+    length = max(float(own @ own), 1e-300)
+    scale = float(own @ left) / length
     actual = (fit.observed - fit.calculated) / fit.std
     variance_per_intensity = float(np.sum(sigma**2))
     without = fit.calculated - (fit.component[phase] if phase is not None else 0.0)
     count = variance_per_intensity / max(float(np.sum(without)), 1e-300)
     simple = float(weighted @ weighted)
     return Sensitivity(
-        scale=float(own @ (residual + present)) / max(length, 1e-300),
-        sigma=max(length, 1e-300) ** -0.5,
+        scale=scale,
+        sigma=length**-0.5,
         sigma_simple=max(simple, 1e-300) ** -0.5,
-        gof=math.sqrt(float(np.sum((own * actual) ** 2)) / max(length, 1e-300)),
+        gof=math.sqrt(float(np.sum((own * actual) ** 2)) / length),
+        chi_square=float(left @ left) - scale**2 * length,
         count=count / max(float(np.sum(column)), 1e-300),
     )
 
 
-def _project(columns: Floats, vector: Floats) -> Floats:
-    """Return the part of a vector that lies in the space of the columns (rows)."""
+def _project(columns: Floats, vectors: Floats) -> Floats:
+    """Return the part of vectors (rows) that lies in the space of columns (rows)."""
     norms = np.sqrt(np.einsum("ij,ij->i", columns, columns))
     unit = columns[norms > 0.0] / norms[norms > 0.0, None]
     inverse = np.linalg.pinv(unit @ unit.T, rcond=_RANK, hermitian=True)
-    return np.asarray((inverse @ (unit @ vector)) @ unit)
+    return np.asarray((inverse @ (unit @ vectors.T)).T @ unit)
 
 
 def _bump(angles: Floats, center: float, fwhm: float) -> Floats:
