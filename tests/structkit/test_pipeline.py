@@ -373,7 +373,7 @@ def test_measured_components_go_into_the_plan_and_the_files(
     assert [part.background for part in plan.components] == [False, True]
     assert (plan.components[0].rir, plan.components[0].rir_std) == (0.2, 0.02)
     table = run_refinement(series, tmp_path / "out")
-    assert str(table["amorphous_method"].item()) == "external_standard"
+    assert str(table["amorphous_method"].item()) == "measured_component"
     assert float(table["amorphous_fraction_low"][0]) == 0.0
     stored = read_tree(tmp_path / "out" / "refine.nc")
     node = stored[str(table["sample"].item())]
