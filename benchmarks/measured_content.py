@@ -212,7 +212,8 @@ def report_hidden(folder: Path) -> Section:
     spread = math.hypot(rows[0].std, rows[1].std)
     text = (
         f"Internal less external ({PURE[0]}): {100.0 * difference:+.1f} wt%, "
-        f"chi-square {(difference / spread) ** 2:.2f} on 1. Attenuation from the weighed mixture, "
+        f"chi-square {(difference / spread) ** 2:.2f} on 1. Attenuation from the "
+        "weighed mixture, "
         "not from the pattern. The patterns are taken as measured under the same "
         "conditions and for the same time, which the round robin states for none of "
         "them: a scale transfer of 3 % is assumed. Particle sizes of 1 to 10 "

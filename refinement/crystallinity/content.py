@@ -182,9 +182,11 @@ def _by_internal_standard(
 ) -> MethodValue:
     """Return what a standard in the sample itself says."""
     spike = _spike_of(facts, name)
+    if spike is None:
+        return MethodValue(method=INTERNAL, reason=standards.NO_STANDARD)
     found = standards.amorphous_fraction(result, spike)
     reason = str(found[f"{standards.NAME}_reason"].item())
-    if spike is None or not math.isfinite(float(found[standards.NAME])):
+    if not math.isfinite(float(found[standards.NAME])):
         return MethodValue(method=INTERNAL, reason=reason)
     value, std = standards.amorphous_from_scales(own, spike)
     return measured(INTERNAL, value, std, reason=reason)

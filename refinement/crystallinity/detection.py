@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from refinement.crystallinity.expected_lines import (
     FittedPattern,
@@ -65,11 +66,29 @@ def is_detected(parameters: xr.Dataset) -> xr.DataArray:
     -----
     Both are asked, because the fraction of a lone phase is 1 whatever its scale.
     """
-    scale, esd = _column(parameters, "scale"), _column(parameters, "scale_std")
-    fraction = _column(parameters, "weight_fraction_crystalline")
-    limit = _column(parameters, "detection_limit")
+    attrs = {"units": "1", "long_name": "phase is seen"}
+    return xr.DataArray(
+        detected_flags(parameters),
+        coords={PHASE: parameters[PHASE]},
+        dims=(PHASE,),
+        name="detected",
+        attrs=attrs,
+    )
+
+
+def detected_flags(parameters: xr.Dataset) -> NDArray[np.bool_]:
+    """Return :func:`is_detected` without labels, shape (n_phases,)."""
+    scale, esd, fraction, limit = (
+        _column(parameters, name)
+        for name in (
+            "scale",
+            "scale_std",
+            "weight_fraction_crystalline",
+            "detection_limit",
+        )
+    )
     seen = (scale > 0.0) & ~(scale < _SIGMAS * esd) & ~(fraction < limit)
-    return seen.rename("detected").assign_attrs(units="1", long_name="phase is seen")
+    return np.asarray(seen)
 
 
 LIMIT_VARIABLES: dict[str, tuple[str, str]] = {
@@ -265,9 +284,8 @@ def _checked(
     return dict(given or {})
 
 
-def _column(parameters: xr.Dataset, name: str) -> xr.DataArray:
+def _column(parameters: xr.Dataset, name: str) -> Floats:
     """Return a variable over ``phase``, NaN where the engine gives none."""
     if name in parameters:
-        return parameters[name]
-    empty = np.full(parameters.sizes[PHASE], np.nan)
-    return xr.DataArray(empty, coords={PHASE: parameters[PHASE]}, dims=(PHASE,))
+        return np.asarray(parameters[name].to_numpy(), dtype=float)
+    return np.full(parameters.sizes[PHASE], np.nan)

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from refinement.crystallinity.detection import is_detected
+from refinement.crystallinity.detection import detected_flags
 from refinement.result import EXCLUSIVE_CAUSES, SCALE_VARIANT, RefinementResult
 from structkit.schema import PHASE
 
@@ -94,7 +94,7 @@ def read_scales(result: RefinementResult, phases: Sequence[str]) -> SampleScales
     values = np.maximum(fitted + 0.5 * tails, 0.0)
     covariance = _counting(parameters, fitted) + _choices(parameters, fitted)
     covariance = covariance + np.outer(tails, tails) / 12.0
-    seen = is_detected(parameters).to_numpy()
+    seen = detected_flags(parameters)
     at = [own.index(name) if name in own else -1 for name in phases]
     there = np.array([index >= 0 for index in at])
     index = np.maximum(at, 0)

@@ -32,7 +32,7 @@ from structkit.schema import COUNTING_TIME, INTENSITY, TWO_THETA
 Floats = NDArray[np.float64]
 
 _ROUNDS = 12
-_SETTLED = 1e-4
+_SETTLED = 5e-4
 _POINTS = 250
 """Blocks of points over which smooth curves are averaged."""
 _FILM_FLOOR = 0.05
@@ -189,13 +189,14 @@ def amorphous_part(
     spread = np.array([film * blank.std])
     crystals = own.without(spike)
     density = _density(crystals, facts)
-    share, atoms = 0.5, _leftover(crystals, facts, composition, 0.5)
+    balance = _Balance.of(crystals, facts, composition)
+    share, atoms = 0.5, balance.left(0.5)
     for _ in range(_ROUNDS):
         unit = amorphous_unit(atoms, geometry, density=density)
         scale = amorphous_scale(halo, unit, geometry, halo_std=spread)
         value, std = content_from_scales(scale, crystals.values, crystals.covariance)
         new = min(max(value, 0.0), 1.0) if math.isfinite(value) else 1.0
-        atoms = _leftover(crystals, facts, composition, new)
+        atoms = balance.left(new)
         if abs(new - share) < _SETTLED:
             break
         share = new
@@ -208,22 +209,38 @@ def amorphous_part(
     )
 
 
-def _leftover(
-    crystals: SampleScales,
-    facts: SeriesFacts,
-    composition: Composition,
-    amorphous: float,
-) -> dict[str, float]:
-    """Return the atoms that the crystals leave; those of the whole where none do."""
-    phases = stoichiometry(crystals.phases, facts.formulas)
-    wide = composition.widen([e for atoms in phases for e in atoms])
-    total = max(float(crystals.values.sum()), 1e-300)
-    shares = (1.0 - amorphous) * crystals.values / total
-    held = wide.formula_mass * shares @ atoms_per_gram(phases, wide.elements)
-    left = np.maximum(wide.atoms - held, 0.0)
-    if float(left.sum()) < 1e-3 * float(wide.atoms.sum()):
-        left = wide.atoms
-    return {e: float(n) for e, n in zip(wide.elements, left, strict=True) if n > 0.0}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Balance:
+    """What the crystals of a sample take of its atoms."""
+
+    elements: tuple[str, ...]
+    whole: Floats
+    """Atoms per formula unit of the sample."""
+    held: Floats
+    """Atoms that the crystals hold were they all of the sample."""
+
+    @classmethod
+    def of(
+        cls, crystals: SampleScales, facts: SeriesFacts, composition: Composition
+    ) -> _Balance:
+        """Return the balance of a sample."""
+        phases = stoichiometry(crystals.phases, facts.formulas)
+        wide = composition.widen([e for atoms in phases for e in atoms])
+        total = max(float(crystals.values.sum()), 1e-300)
+        per_gram = atoms_per_gram(phases, wide.elements)
+        return cls(
+            elements=wide.elements,
+            whole=wide.atoms,
+            held=wide.formula_mass * (crystals.values / total) @ per_gram,
+        )
+
+    def left(self, amorphous: float) -> dict[str, float]:
+        """Return the atoms that the crystals leave; the whole where they leave none."""
+        left = np.maximum(self.whole - (1.0 - amorphous) * self.held, 0.0)
+        if float(left.sum()) < 1e-3 * float(self.whole.sum()):
+            left = self.whole
+        atoms = zip(self.elements, left.tolist(), strict=True)
+        return {e: n for e, n in atoms if n > 0.0}
 
 
 def _density(crystals: SampleScales, facts: SeriesFacts) -> float:

@@ -18,6 +18,10 @@ Floats = NDArray[np.float64]
 
 NAME = "amorphous_fraction"
 SAMPLE_FRACTION = "weight_fraction_sample"
+NO_STANDARD = (
+    "no internal standard was weighed in, and the crystalline part alone does not tell "
+    "what is amorphous"
+)
 _SIGMAS = 2.0
 """How many standard uncertainties below zero a fraction becomes a contradiction."""
 _LONG_NAMES = {
@@ -166,10 +170,7 @@ def _obstacle(
 ) -> str:
     """Return why there can be no amorphous content, or an empty text."""
     if standard is None:
-        return (
-            "no internal standard was weighed in, and the crystalline part alone does "
-            "not tell what is amorphous"
-        )
+        return NO_STANDARD
     if not result.status.has_values:
         return "the fit has no numbers"
     measured = result.parameters.get("component_background")
