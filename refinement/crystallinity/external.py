@@ -331,7 +331,7 @@ class _System:
         if chi_square <= freedom:
             return chi_square, 0.0
         low, high = 0.0, _MOST_SPREAD
-        for _ in range(40):
+        for _ in range(20):
             middle = 0.5 * (low + high)
             if self.misfit(math.hypot(own_std, middle)) > freedom:
                 low = middle
