@@ -36,9 +36,9 @@ OWN_FLAG = {
     "all_amorphous": flags.ALL_AMORPHOUS,
 }
 """The flag that each adversary must raise."""
-EXPECTED = (flags.INVISIBLE_PHASE, flags.PRECURSOR_LEFT)
-"""Flags of an honest series too: its Na2O goes out of sight, and by-product NaCl is a
-phase that was weighed in."""
+EXPECTED = (flags.INVISIBLE_PHASE, flags.PRECURSOR_LEFT, flags.ALL_AMORPHOUS)
+"""Flags that are true of an honest series too: its Na2O goes out of sight, by-product
+NaCl is a phase that was weighed in, and after six hours nothing may be seen."""
 NONE = "none"
 
 

@@ -33,6 +33,9 @@ from structkit.schema import PHASE, SAMPLE
 Floats = NDArray[np.float64]
 _LOG = logging.getLogger(__name__)
 
+STRANGER = 0.35
+"""Area over that of the fitted lines around it from which a residual line is told:
+preferred orientation that the plan does not model (March's r to 0.9) leaves less."""
 _LIMITS = {
     "presence_p_value": ("p_value", "1", "chance of such lines without the phase"),
     "present": ("present", "1", "phase is present"),
@@ -151,7 +154,7 @@ def _survey_one(
     try:
         row = row.merge(_presence(result, plan, facts, name, content))
         row = row.merge(_sizes(result, plan))
-        strangers = unexplained_lines(result, plan)
+        strangers = unexplained_lines(result, plan, tolerance=STRANGER)
         row["unexplained_lines"] = ((), str(strangers["verdict"].item()))
         if strangers.sizes["line"]:
             text = str(strangers["verdict"].item())
