@@ -124,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
     minutes = (time.perf_counter() - begun) / 60.0
     text = "\n\n".join(
         [
-            describe(options.series, minutes),
+            describe(options.series, minutes, kept=options.keep is not None),
             machine(),
             *(section.to_markdown() for section in sections),
         ]
@@ -439,7 +439,7 @@ def report_speed(one: Measured) -> Section:
     )
 
 
-def describe(count: int, minutes: float) -> str:
+def describe(count: int, minutes: float, *, kept: bool) -> str:
     """Return what was done, in words."""
     return (
         "# Absolute amorphous content, measured on simulated series\n\n"
@@ -448,7 +448,8 @@ def describe(count: int, minutes: float) -> str:
         "sizes, texture (March 0.9 to 1.1), B (0.2 square angstrom), particles of the "
         f"unmilled mixture (1 to 5 micrometre), film {FILM_UM:g}({FILM_STD_UM:g}) "
         f"micrometre, tube drift {100 * DRIFT:.0f} %, 2000 to 8000 counts at the "
-        f"highest point. One plan, unattended. {minutes:.0f} min. Errors are of the "
+        f"highest point. One plan, unattended. {minutes:.0f} min"
+        f"{' (some refinements kept from before)' if kept else ''}. Errors are of the "
         "amorphous weight fraction.\n\n"
         "Written by `python -m benchmarks.crystallinity -o "
         "docs/crystallinity_measured.md`."

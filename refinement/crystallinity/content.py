@@ -70,6 +70,9 @@ Floats = NDArray[np.float64]
 _MEASURED_CRYSTALS = (
     "some crystals are measured components and have no mass-proportional scale"
 )
+RATIO_STD = 0.05
+"""Relative 1 sigma of a phase's amount against another's that no fit knows of: texture
+that the plan does not model, B, particles. A bound has to hold all the same."""
 METHOD = "amorphous_method"
 """Dimension: methods of :mod:`refinement.crystallinity.methods`."""
 ELEMENT = "element"
@@ -352,11 +355,13 @@ def _by_closure(own: SampleScales, facts: SeriesFacts, name: str) -> MethodValue
             high=1.0,
         )
     names = [phase for phase, use in zip(crystals.phases, there, strict=True) if use]
+    ratios = crystals.values[there]
+    own_errors = np.diag((RATIO_STD * ratios) ** 2) if ratios.size > 1 else 0.0
     try:
         bound = crystallinity_bound(
             composition,
-            dict(zip(names, crystals.values[there].tolist(), strict=True)),
-            covariance=crystals.covariance[np.ix_(there, there)],
+            dict(zip(names, ratios.tolist(), strict=True)),
+            covariance=crystals.covariance[np.ix_(there, there)] + own_errors,
             formulas=facts.formulas,
             remainder=facts.remainder,
         )
