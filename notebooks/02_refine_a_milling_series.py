@@ -36,7 +36,7 @@ from structkit.store import read_dataset, read_tree
 from structkit.synthetic.study import write_study
 
 # %%
-# 2. The series: patterns, one of a standard, one of the film alone, one file about them.
+# 2. The series: patterns, a standard's, the film alone, and one file about them.
 folder = Path(mkdtemp())
 series_file = write_study(folder / "measured", times_h=(1.0, 2.0, 4.0), spiked="2h")
 print(series_file.read_text())
