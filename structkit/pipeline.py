@@ -43,6 +43,7 @@ from structkit.pipeline_crystallinity import (
     mill_of,
     read_results,
     refine_monitor,
+    refine_together,
     spike_of,
     store_contents,
     stored_monitor,
@@ -105,8 +106,14 @@ def run_refinement(
     refined: dict[str, RefinementResult] = {}
     with show_progress(2 * len(work.patterns)) as advance:
         for plan, names in work.plans(xrd):
+            patterns = {name: work.patterns[name] for name in names}
+            if xrd.joint is not None and len(names) > 1:
+                refined |= refine_together(
+                    patterns, plan, xrd.joint, engine=engine_name, output=output
+                )
+                continue
             refined |= refine_series(
-                {name: work.patterns[name] for name in names},
+                patterns,
                 plan,
                 engine=equipped,
                 store=output / "patterns",

@@ -36,12 +36,14 @@ from refinement.crystallinity.tables import (
     series_table,
 )
 from refinement.engines import Engine
+from refinement.joint import Shared, refine_jointly
 from refinement.plan import InternalStandard, Phase, RefinementPlan
 from refinement.result import RefinementResult
-from structkit.errors import FitError
+from structkit.errors import FitError, PlanError
 from structkit.io.manifest import (
     CompositionTable,
     ExternalStandardTable,
+    JointTable,
     MillTable,
     SampleTable,
     SeriesFile,
@@ -182,6 +184,56 @@ def _external(table: XrdTable, monitor: Monitor | None) -> ExternalStandard:
         particle_size_um=(sizes[0], sizes[-1]),
         film_thickness_std_um=table.film_thickness_std_um or 0.0,
     )
+
+
+def refine_together(
+    patterns: Mapping[str, xr.Dataset],
+    plan: RefinementPlan,
+    table: JointTable,
+    *,
+    engine: str,
+    output: Path,
+) -> dict[str, RefinementResult]:
+    """Refine the patterns of a series jointly and keep each result.
+
+    Parameters
+    ----------
+    patterns : mapping of str to xarray.Dataset
+        By sample, along the series' axis.
+    plan : RefinementPlan
+        One plan for all.
+    table : JointTable
+        What is shared.
+    engine : str
+        Name of the series' engine.
+    output : Path
+        Folder; results go to ``patterns/``, shared values and the verdict on every
+        pattern to ``joint.nc`` and ``tables/joint.csv``.
+
+    Raises
+    ------
+    PlanError
+        Another engine than native, or something to share that the plan has not.
+    """
+    if engine != "native":
+        raise PlanError(
+            f"[xrd.joint] needs the engine native, not {engine}: leave the table out"
+        )
+    shared = Shared(
+        cells=table.cells,
+        widths=table.widths,
+        instrument=table.instrument,
+        film=table.film,
+    )
+    found = refine_jointly(patterns, plan, shared=shared)
+    for name, result in found.results.items():
+        if result.status.has_values:
+            write_tree(result.to_datatree(), output / "patterns" / f"{name}.nc")
+    nodes = {"/shared": found.shared, "/agreement": found.agreement}
+    write_tree(xr.DataTree.from_dict(nodes), output / "joint.nc")
+    frame = found.agreement.to_dataframe().reset_index()
+    write_table(frame, output / "tables" / "joint.csv")
+    return dict(found.results)
 
 
 def refine_monitor(

@@ -23,6 +23,7 @@ TABLES = (
     manifest.ComponentTable,
     manifest.CompositionTable,
     manifest.ExternalStandardTable,
+    manifest.JointTable,
     manifest.MillTable,
     manifest.SampleTable,
 )
@@ -46,6 +47,7 @@ def test_every_key_of_the_series_file_is_listed(model: type[BaseModel]) -> None:
         "instrument",
         "internal_standard",
         "external_standard",
+        "joint",
         "phase",
         "component",
     }

@@ -161,6 +161,19 @@ class StandardTable(_Table):
     """Crystalline share of the standard."""
 
 
+class JointTable(_Table):
+    """``[xrd.joint]``: what is one for all patterns of the series."""
+
+    cells: tuple[Text, ...] = ()
+    """Phases whose cell is one."""
+    widths: tuple[Text, ...] = ()
+    """Phases whose size and microstrain are one: a trace phase's."""
+    instrument: bool = False
+    """The additional Gaussian width of an instrument without calibration."""
+    film: bool = False
+    """One thickness of the film, refined."""
+
+
 class PhaseTable(_Table):
     """``[[xrd.phase]]``: one crystalline phase."""
 
@@ -230,6 +243,8 @@ class XrdTable(_Table):
     """The diffractometer."""
     internal_standard: StandardTable | None = None
     """A standard weighed into every sample."""
+    joint: JointTable | None = None
+    """Refine the series together (engine native), with what is shared."""
     external_standard: ExternalStandardTable | None = None
     """How scales become absolute amounts."""
     components: tuple[ComponentTable, ...] = Field(default=(), alias="component")
