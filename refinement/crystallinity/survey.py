@@ -116,7 +116,7 @@ def with_survey(contents: xr.Dataset, survey: xr.Dataset) -> xr.Dataset:
 
     A phase that is not present is censored at its decision level.
     """
-    merged = contents.merge(survey)
+    merged = contents.merge(survey, join="outer")
     if "decision_level_sample" not in merged:
         return merged
     return censored(
@@ -152,8 +152,8 @@ def _survey_one(
     plan = plan_of(result, facts, name)
     row, told = empty, []
     try:
-        row = row.merge(_presence(result, plan, facts, name, content))
-        row = row.merge(_sizes(result, plan))
+        row = _presence(result, plan, facts, name, content)
+        row = row.merge(_sizes(result, plan), join="exact")
         strangers = unexplained_lines(result, plan, tolerance=STRANGER)
         row["unexplained_lines"] = ((), str(strangers["verdict"].item()))
         if strangers.sizes["line"]:
@@ -221,8 +221,9 @@ def _hidden(
         return []
     told = []
     for phase, weight in expected_phases(name, facts).items():
-        seen = float(row["present"].sel({PHASE: phase}))
-        if seen > 0.0 or phase not in per_scale:
+        if phase not in row[PHASE].to_numpy() or phase not in per_scale:
+            continue
+        if float(row["present"].sel({PHASE: phase})) > 0.0:
             continue
         found = invisible_phase(
             result,
