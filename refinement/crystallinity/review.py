@@ -15,7 +15,11 @@ from refinement.crystallinity.facts import UNMILLED, SeriesFacts
 from refinement.crystallinity.flags import Flag
 from refinement.crystallinity.methods import EXTERNAL, SIGNIFICANCE, spoken
 from refinement.crystallinity.reference import is_known
-from refinement.crystallinity.smooth_parts import blank_at, geometry_of
+from refinement.crystallinity.smooth_parts import (
+    AmorphousPart,
+    blank_at,
+    geometry_of,
+)
 from refinement.result import RefinementResult
 from structkit.schema import PHASE, SAMPLE
 from structkit.structures.composition import parse_formula
@@ -23,7 +27,7 @@ from structkit.structures.composition import parse_formula
 _MOST_HALO = 0.12
 """Share of the smooth scattering of a wholly crystalline sample that may be neither
 blank nor its own before it is told."""
-_MOST_FILM = 0.4
+_MOST_FILM = 0.25
 """Excess of film over that of the reference, relative, from which it is told."""
 _LEAST_SAMPLES = 4
 """Samples needed to tell which one lies under another film."""
@@ -147,38 +151,62 @@ def _of_film(
     results: Mapping[str, RefinementResult],
     facts: SeriesFacts,
 ) -> Iterator[Flag]:
-    """Tell where a sample lies under more film, or less, than the others.
-
-    The rest of its smooth scattering is held against the halo of each glassy sample
-    and the blank together; the median over them tells.
-    """
+    """Tell where a sample lies under more film, or less, than the others."""
     parts = {n: s.part for n, s in content.samples.items() if s.part is not None}
     factor = content.blank.factor
     if len(parts) < _LEAST_SAMPLES or not factor > 0.0:
         return
     strongest = max(part.scale.value for part in parts.values())
     glassy = [n for n, p in parts.items() if p.scale.value > _GLASSY * strongest]
-    excess: dict[str, float] = {}
-    for name, part in parts.items():
-        geometry = geometry_of(results[name], facts)
-        film = blank_at(facts, geometry) * factor / geometry.response
-        found = []
-        for other in glassy:
-            halo = parts[other].halo
-            if other != name and halo.shape == film.shape:
-                columns = np.column_stack([halo, film])
-                found.append(np.linalg.lstsq(columns, part.halo, rcond=None)[0][1])
-        if found:
-            excess[name] = float(np.median(found))
-    middle = float(np.median(list(excess.values()))) if excess else 0.0
+    excess = _excess_of_film(parts, glassy, results, facts, factor)
     for name, value in excess.items():
-        if abs(value - middle) > _MOST_FILM:
+        if abs(value) > _MOST_FILM:
             text = (
-                f"holds {100.0 * (value - middle):+.0f} % of the blank's scattering "
-                "beyond the others: another film thickness, or another holder; its "
+                f"holds {100.0 * value:+.0f} % of the blank's scattering beyond its "
+                "likes, at least: another film thickness, or another holder; its "
                 "lines are weakened or strengthened too"
             )
             yield Flag(code=flags.FILM, sample=name, text=text)
+
+
+def _excess_of_film(
+    parts: Mapping[str, AmorphousPart],
+    glassy: Sequence[str],
+    results: Mapping[str, RefinementResult],
+    facts: SeriesFacts,
+    factor: float,
+) -> dict[str, float]:
+    """Return how much of the blank's scattering each sample holds beyond the others.
+
+    The rest of its smooth scattering is held against the halo of a glass and the blank
+    together, for the two glasses most like it. Only what both say counts: the smaller
+    of the two where they agree in sign, else nothing, since either may be the odd one.
+    """
+    found: dict[str, float] = {}
+    for name, part in parts.items():
+        geometry = geometry_of(results[name], facts)
+        film = blank_at(facts, geometry) * factor / geometry.response
+        alike = sorted(
+            (
+                other
+                for other in glassy
+                if other != name and parts[other].halo.shape == film.shape
+            ),
+            key=lambda other: abs(parts[other].value - part.value),
+        )[:2]
+        if len(alike) < 2:
+            continue
+        beyond = [
+            float(
+                np.linalg.lstsq(
+                    np.column_stack([parts[other].halo, film]), part.halo, rcond=None
+                )[0][1]
+            )
+            for other in alike
+        ]
+        agreed = beyond[0] * beyond[1] > 0.0
+        found[name] = min(beyond, key=abs) if agreed else 0.0
+    return found
 
 
 def _of_elements(sample: SampleContent, facts: SeriesFacts) -> Iterator[Flag]:
