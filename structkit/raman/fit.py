@@ -1,0 +1,408 @@
+"""Fit a band model to spectra: one, the spots of a sample, or a whole series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter, uniform_filter1d
+
+from structkit.errors import FitError, SchemaError
+from structkit.raman.baseline import (
+    SMOOTHNESS_GRID,
+    difference_penalty,
+    log_evidence,
+    spline_basis,
+)
+from structkit.raman.layout import (
+    Layout,
+    Priors,
+    local_priors,
+    make_layout,
+    shared_priors,
+)
+from structkit.raman.model import BandModel
+from structkit.raman.problem import (
+    Columns,
+    Normal,
+    Spectrum,
+    TemplateCurve,
+    evaluate_columns,
+    form_normal,
+    stack_jacobian,
+)
+from structkit.raman.solve import Solution, minimise
+from structkit.schema import (
+    GAIN,
+    INTENSITY,
+    INTENSITY_STD,
+    RAMAN_SHIFT,
+    READOUT_STD,
+    FitStatus,
+    validate_spectra,
+)
+
+Floats = NDArray[np.float64]
+
+MASKED = "masked"
+"""Variable (spot, raman_shift): 1 where a point has no weight."""
+_FIRST_STEPS = 6
+_OUTLIER = 5.0
+_NEIGHBOURS = 7
+_MIN_POINTS_PER_PARAMETER = 1.0
+_SMOOTH_POINTS = 15
+_DIFFERENCE_STD = float(np.sqrt(6.0))
+_MAD = 1.4826
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BandFit:
+    """A band model at its best values, with all that a covariance needs."""
+
+    model: BandModel
+    """What was fitted."""
+    layout: Layout
+    """Where its parameters stand."""
+    spectra: tuple[Spectrum, ...]
+    """The spectra, as they were weighted at the end."""
+    solution: Solution
+    """Best values and normal equations."""
+    shared_priors: Priors
+    """Priors and limits of the shared parameters."""
+    local_priors: Priors
+    """Priors and limits of each spectrum's own."""
+    smoothness: float
+    """Weight of the baseline's penalty."""
+    templates: tuple[TemplateCurve, ...]
+    """The model's templates as curves."""
+    status: FitStatus
+    """How it ended."""
+    reason: str = ""
+    """Why not well."""
+
+    @property
+    def areas(self) -> Floats:
+        """Return the areas of all columns, shape (n_spectra, n_columns)."""
+        each = [own[self.layout.columns] for own in self.solution.locals]
+        return np.asarray(each)
+
+    @property
+    def n_points(self) -> int:
+        """Return the number of points in the fit."""
+        return sum(spectrum.raman_shift.size for spectrum in self.spectra)
+
+    @property
+    def n_parameters(self) -> int:
+        """Return the number of free parameters of the bands, baseline left out."""
+        own = int(self.local_priors.free.sum()) * len(self.spectra)
+        return int(self.shared_priors.free.sum()) + own
+
+    def columns(self, number: int) -> Columns:
+        """Return the curves of one spectrum at the best values."""
+        return evaluate_columns(
+            self.spectra[number],
+            self.model,
+            self.layout,
+            templates=self.templates,
+            shared=self.solution.shared,
+            local=self.solution.locals[number],
+        )
+
+    def curves(self, number: int) -> tuple[Floats, Floats]:
+        """Return the bands (n_points, n_columns) and the baseline of one spectrum."""
+        spectrum = self.spectra[number]
+        bands = self.columns(number).unit * self.areas[number]
+        projection = spectrum.project(spectrum.sigma, self.smoothness)
+        left = (spectrum.intensity - bands.sum(axis=1)) / spectrum.sigma
+        return bands, spectrum.basis @ projection.solve(left)
+
+    def residual(self, number: int) -> Floats:
+        """Return data less model over sigma of one spectrum, shape (n_points,)."""
+        spectrum = self.spectra[number]
+        bands, baseline = self.curves(number)
+        left = spectrum.intensity - bands.sum(axis=1) - baseline
+        return np.asarray(left / spectrum.sigma)
+
+
+def fit_bands(
+    spectra: xr.Dataset | Sequence[xr.Dataset],
+    model: BandModel,
+    *,
+    along: Sequence[float] | None = None,
+    start: BandFit | None = None,
+) -> BandFit:
+    """Fit one model to all spectra together: shared bands, free areas.
+
+    Parameters
+    ----------
+    spectra : xarray.Dataset or sequence of them
+        Each with any number of spots (:mod:`structkit.schema.spectra`); axes may
+        differ between datasets. Points whose ``masked`` is 1 have no weight.
+    model : BandModel
+        Bands, templates and baseline.
+    along : sequence of float, optional
+        Place of each dataset along the series (any unit), for ``model.drift``.
+    start : BandFit, optional
+        Fit of the same model whose values to start from.
+
+    Returns
+    -------
+    BandFit
+        A fit that did not converge is a value with its reason.
+
+    Raises
+    ------
+    FitError
+        Too few points for the bands, a band or a template outside the range.
+    SchemaError
+        The datasets are no Raman spectra.
+
+    Notes
+    -----
+    Weighted least squares with normal priors on centres and widths. The baseline is
+    a penalised spline whose smoothness is the most probable one (the evidence,
+    summed over the spectra), and its uncertainty is in every covariance.
+    """
+    datasets = [spectra] if isinstance(spectra, xr.Dataset) else list(spectra)
+    if not datasets:
+        raise FitError("no spectra to fit")
+    blocks = _make_blocks(datasets, model, along)
+    check_model(blocks, model)
+    return fit_blocks(blocks, model, start=start)
+
+
+def fit_blocks(
+    blocks: Sequence[Spectrum],
+    model: BandModel,
+    *,
+    start: BandFit | None = None,
+    smoothness: float | None = None,
+) -> BandFit:
+    """Fit one model to spectra that are arrays already; see :func:`fit_bands`."""
+    layout = make_layout(model)
+    first = blocks[0].raman_shift
+    step = float(np.median(np.diff(first)))
+    priors = shared_priors(model, layout, step=step), local_priors(model, layout)
+    curves = tuple(
+        TemplateCurve(template, float(first[0]), float(first[-1]))
+        for template in model.templates
+    )
+    fit = BandFit(
+        model=model,
+        layout=layout,
+        spectra=tuple(blocks),
+        solution=_initial(priors, len(blocks), start),
+        shared_priors=priors[0],
+        local_priors=priors[1],
+        smoothness=1.0,
+        templates=curves,
+        status=FitStatus.NOT_CONVERGED,
+    )
+    chosen = smoothness or model.baseline.smoothness
+    if chosen is None and start is not None:
+        chosen = start.smoothness
+    if chosen is None:
+        fit = _improve(fit, max_steps=_FIRST_STEPS)
+        chosen = choose_smoothness(fit)
+    fit = _improve(replace(fit, smoothness=chosen))
+    if model.loss == "robust":
+        lighter = _reweighted(fit)
+        if lighter is not None:
+            fit = _improve(replace(fit, spectra=lighter))
+    return fit
+
+
+def _initial(
+    priors: tuple[Priors, Priors], n_blocks: int, start: BandFit | None
+) -> Solution:
+    """Return the values a fit starts from."""
+    shared = priors[0].mean
+    own = tuple(priors[1].mean for _ in range(n_blocks))
+    if start is not None and start.solution.shared.shape == shared.shape:
+        shared = start.solution.shared
+        if len(start.solution.locals) == n_blocks:
+            own = start.solution.locals
+    return Solution(
+        shared=shared, locals=own, normals=(), cost=np.inf, steps=0, converged=False
+    )
+
+
+def _improve(fit: BandFit, *, max_steps: int = 60) -> BandFit:
+    """Return the fit after least squares with its present weights."""
+    projections = [s.project(s.sigma, fit.smoothness) for s in fit.spectra]
+
+    def evaluate(shared: Floats, locals_: Sequence[Floats]) -> list[Normal]:
+        found = []
+        for spectrum, own, projection in zip(
+            fit.spectra, locals_, projections, strict=True
+        ):
+            columns = evaluate_columns(
+                spectrum,
+                fit.model,
+                fit.layout,
+                templates=fit.templates,
+                shared=shared,
+                local=own,
+            )
+            found.append(
+                form_normal(
+                    spectrum,
+                    columns,
+                    fit.layout,
+                    local=own,
+                    sigma=spectrum.sigma,
+                    projection=projection,
+                )
+            )
+        return found
+
+    solution = minimise(
+        evaluate,
+        fit.solution.shared,
+        fit.solution.locals,
+        shared_priors=fit.shared_priors,
+        local_priors=fit.local_priors,
+        max_steps=max_steps,
+    )
+    status = FitStatus.CONVERGED if solution.converged else FitStatus.NOT_CONVERGED
+    reason = "" if solution.converged else f"no minimum within {solution.steps} steps"
+    return replace(fit, solution=solution, status=status, reason=reason)
+
+
+def choose_smoothness(fit: BandFit) -> float:
+    """Return the most probable weight of the baseline's penalty."""
+    total = np.zeros(len(SMOOTHNESS_GRID))
+    precision = np.concatenate(
+        [fit.shared_priors.std**-2.0, fit.local_priors.std**-2.0]
+    )
+    for number, spectrum in enumerate(fit.spectra):
+        columns = fit.columns(number)
+        sigma = spectrum.sigma
+        jacobian = stack_jacobian(columns, fit.layout) / sigma[:, None]
+        light = columns.unit @ fit.areas[number]
+        total += log_evidence(
+            spectrum.basis / sigma[:, None],
+            spectrum.penalty,
+            jacobian,
+            (spectrum.intensity - light) / sigma,
+            prior_precision=precision,
+            light=spectrum.light,
+        )
+    return SMOOTHNESS_GRID[int(np.argmax(total))]
+
+
+def _reweighted(fit: BandFit) -> tuple[Spectrum, ...] | None:
+    """Return spectra whose outliers weigh less; None where there are none."""
+    changed = False
+    lighter = []
+    for number, spectrum in enumerate(fit.spectra):
+        residual = fit.residual(number)
+        apart = np.abs(residual - median_filter(residual, _NEIGHBOURS, mode="nearest"))
+        limit = _OUTLIER * max(1.0, _MAD * float(np.median(apart)))
+        excess = np.maximum(apart / limit, 1.0)
+        changed |= bool(np.any(excess > 1.0))
+        lighter.append(replace(spectrum, sigma=spectrum.sigma * excess))
+    return tuple(lighter) if changed else None
+
+
+def _make_blocks(
+    datasets: Sequence[xr.Dataset], model: BandModel, along: Sequence[float] | None
+) -> list[Spectrum]:
+    """Return the arrays of every spot of every dataset."""
+    places = _normalise(along, len(datasets))
+    blocks: list[Spectrum] = []
+    for dataset, place in zip(datasets, places, strict=True):
+        validate_spectra(dataset)
+        shift = dataset[RAMAN_SHIFT].to_numpy().astype(float)
+        basis = spline_basis(shift, model.baseline)
+        penalty = difference_penalty(basis.shape[1], model.baseline.penalty_order)
+        values = dataset[INTENSITY].to_numpy().astype(float)
+        sigma = noise_of(dataset)
+        kept = np.ones(values.shape, dtype=bool)
+        if MASKED in dataset:
+            kept = dataset[MASKED].to_numpy() == 0
+        for row, own_sigma, keep in zip(values, sigma, kept, strict=True):
+            if not np.any(row):
+                raise FitError("a spectrum is all zero; leave empty spots out")
+            blocks.append(
+                Spectrum(
+                    raman_shift=shift[keep],
+                    intensity=row[keep],
+                    sigma=own_sigma[keep],
+                    basis=basis[keep],
+                    penalty=penalty,
+                    light=float(np.mean(np.abs(row[keep]))),
+                    along=place,
+                )
+            )
+    return blocks
+
+
+def _normalise(along: Sequence[float] | None, n: int) -> list[float]:
+    """Return places along the series from -0.5 to 0.5."""
+    if along is None:
+        return [0.0] * n
+    places = np.asarray(along, dtype=float)
+    if places.shape != (n,):
+        raise SchemaError(f"along has {places.size} places for {n} datasets")
+    width = float(np.ptp(places))
+    middle = 0.5 * float(places.min() + places.max())
+    return [float(x) for x in (places - middle) / (width or 1.0)]
+
+
+def noise_of(spectra: xr.Dataset) -> Floats:
+    """Return 1 sigma of every point, shape (n_spots, n_points).
+
+    ``intensity_std`` where it is given; else gain and readout noise at the local mean;
+    else noise that grows with the root of the local mean, scaled to the second
+    differences of the data.
+    """
+    if INTENSITY_STD in spectra:
+        return np.asarray(spectra[INTENSITY_STD].to_numpy(), dtype=float)
+    values = spectra[INTENSITY].to_numpy().astype(float)
+    local = uniform_filter1d(values, _SMOOTH_POINTS, axis=-1, mode="nearest")
+    if GAIN in spectra:
+        readout = float(spectra[READOUT_STD]) if READOUT_STD in spectra else 0.0
+        variance = readout**2 + float(spectra[GAIN]) * np.maximum(local, 0.0)
+        return np.asarray(np.sqrt(np.maximum(variance, 1e-12 * variance.max() + 1e-12)))
+    level = np.maximum(local, 1e-3 * np.abs(values).max(axis=-1, keepdims=True))
+    root = np.sqrt(level)
+    rough = np.diff(values / root, n=2, axis=-1)
+    spread = _MAD * np.median(np.abs(rough), axis=-1, keepdims=True) / _DIFFERENCE_STD
+    return np.asarray(root * np.maximum(spread, 1e-9))
+
+
+def check_model(blocks: Sequence[Spectrum], model: BandModel) -> None:
+    """Refuse a model that the spectra cannot carry.
+
+    Raises
+    ------
+    FitError
+        Names the band or template at fault and the range.
+    """
+    low = max(float(block.raman_shift[0]) for block in blocks)
+    high = min(float(block.raman_shift[-1]) for block in blocks)
+    outside = [b.name for b in model.bands if not low <= b.wavenumber <= high]
+    if outside:
+        raise FitError(
+            f"bands outside the range {low:.4g} to {high:.4g} cm-1: "
+            f"{', '.join(outside)}; leave them out or widen the range"
+        )
+    short = [t.name for t in model.templates if not t.covers(low, high)]
+    if short:
+        raise FitError(
+            f"templates that do not cover {low:.4g} to {high:.4g} cm-1: "
+            f"{', '.join(short)}; cut the range or measure them over all of it"
+        )
+    layout = make_layout(model)
+    splines = blocks[0].basis.shape[1]
+    needed = len(blocks) * (layout.n_local + splines) + layout.n_shared
+    points = sum(block.raman_shift.size for block in blocks)
+    if points <= needed * _MIN_POINTS_PER_PARAMETER:
+        raise FitError(
+            f"{points} points for {needed} parameters ({len(model.bands)} bands); "
+            "use fewer bands or a wider range"
+        )

@@ -1,0 +1,319 @@
+"""Which bands the data tell apart, and which only their sum.
+
+A band is worth a number when leaving it out costs more than its parameters, when the
+data and not the prior say where it is, when other baselines keep it, and when its
+area is not the mirror of a neighbour's. What fails the last is merged.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structkit.raman.covariance import FitCovariance, correlation_length, covariance_of
+from structkit.raman.fit import BandFit, fit_blocks
+from structkit.raman.model import BandModel
+
+Floats = NDArray[np.float64]
+
+MERGE_CORRELATION = 0.95
+"""Correlation of two areas, in size, above which only their sum is reported."""
+BIC_NEEDED = -6.0
+"""Change of the BIC that a band must bring."""
+SURVIVES = 2.0
+"""Standard uncertainties that a band must keep under every baseline."""
+PRIOR_SHARE = 0.9
+"""Posterior over prior sigma of the centre above which only the prior placed it."""
+_WALD_CERTAIN = 40.0
+_CONDITION_LIMIT = 1e12
+_MEMBERS: tuple[tuple[float, float], ...] = (
+    (0.1, 1.0),
+    (10.0, 1.0),
+    (1.0, 0.7),
+    (1.0, 1.5),
+)
+"""Other baselines: factors on the smoothness and on the distance of the knots."""
+
+
+class BandStatus(Enum):
+    """What is known of a band."""
+
+    DETERMINED = "determined"
+    """Its area is its own."""
+    MERGED = "merged"
+    """Only the sum with its neighbours is known."""
+    NOT_DETECTED = "not detected"
+    """The data do as well without it; its area is a limit."""
+    DOUBTFUL = "doubtful"
+    """Its place is the prior's, or another baseline takes it away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What is known of one column of the fit."""
+
+    name: str
+    """The band or template."""
+    status: BandStatus
+    """Its verdict."""
+    reason: str
+    """Why, in words; empty where it is determined."""
+    group: str
+    """Bands whose sum is known, joined by `` + ``; its own name when alone."""
+    delta_bic: float
+    """BIC with the band less BIC without; negative speaks for the band."""
+    z: float
+    """Summed area over its standard uncertainty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Identifiability:
+    """What the data determine."""
+
+    verdicts: tuple[Verdict, ...]
+    """One for each column."""
+    correlation: Floats
+    """Of the summed areas, shape (n_columns, n_columns)."""
+    condition: float
+    """Condition number of the scaled normal matrix without priors."""
+    ensemble: tuple[BandFit, ...]
+    """Fits with other baselines."""
+    n_independent: float
+    """Independent points, as the BIC counts them."""
+
+    def verdict(self, name: str) -> Verdict:
+        """Return the verdict on a band."""
+        return next(v for v in self.verdicts if v.name == name)
+
+
+def identify_bands(
+    fit: BandFit,
+    *,
+    covariance: FitCovariance | None = None,
+    refit: bool = True,
+) -> Identifiability:
+    """Find out what the data determine.
+
+    Parameters
+    ----------
+    fit : BandFit
+        A fit with values.
+    covariance : FitCovariance, optional
+        Of the same fit; made when absent.
+    refit : bool
+        Refit without each band that is neither plainly there nor plainly absent.
+        Else its change of the BIC is that of a quadratic chi-square.
+
+    Returns
+    -------
+    Identifiability
+    """
+    known = covariance or covariance_of(fit)
+    total = fit.areas.sum(axis=0)
+    spread = known.of_total()
+    sigma = np.sqrt(np.maximum(np.diag(spread), 1e-300))
+    correlation = spread / np.outer(sigma, sigma)
+    ensemble = fit_ensemble(fit)
+    n_independent = independent_points(fit)
+    verdicts = []
+    groups = _merge(correlation, fit)
+    lowest = _lowest_significance(fit, ensemble, sigma)
+    for column, name in enumerate(fit.model.names):
+        z = float(total[column] / sigma[column])
+        delta = _delta_bic(fit, known, column, n_independent, refit=refit)
+        members = [fit.model.names[k] for k in groups[column]]
+        status, reason = _judge(
+            fit, known, column, delta=delta, z=z, lowest=float(lowest[column])
+        )
+        if len(members) > 1 and status is not BandStatus.NOT_DETECTED:
+            status, reason = _merged_reason(column, groups[column], correlation, fit)
+        verdicts.append(
+            Verdict(
+                name=name,
+                status=status,
+                reason=reason,
+                group=" + ".join(members),
+                delta_bic=delta,
+                z=z,
+            )
+        )
+    return Identifiability(
+        verdicts=tuple(verdicts),
+        correlation=correlation,
+        condition=condition_number(fit),
+        ensemble=ensemble,
+        n_independent=n_independent,
+    )
+
+
+def fit_ensemble(fit: BandFit) -> tuple[BandFit, ...]:
+    """Return fits of the same model over other baselines."""
+    from structkit.raman.baseline import difference_penalty, spline_basis
+
+    found = []
+    for factor, spacing in _MEMBERS:
+        options = replace(
+            fit.model.baseline,
+            knot_spacing=spacing * fit.model.baseline.knot_spacing,
+        )
+        blocks = []
+        for spectrum in fit.spectra:
+            if spacing == 1.0:
+                blocks.append(spectrum)
+                continue
+            basis = spline_basis(spectrum.raman_shift, options)
+            penalty = difference_penalty(basis.shape[1], options.penalty_order)
+            blocks.append(replace(spectrum, basis=basis, penalty=penalty))
+        model = replace(fit.model, loss="normal")
+        found.append(
+            fit_blocks(blocks, model, start=fit, smoothness=factor * fit.smoothness)
+        )
+    return tuple(found)
+
+
+def independent_points(fit: BandFit) -> float:
+    """Return the points, fewer where the instrument spans several of them."""
+    total = 0.0
+    for spectrum in fit.spectra:
+        step = float(np.median(np.diff(spectrum.raman_shift)))
+        total += spectrum.raman_shift.size / max(1.0, fit.model.instrument_fwhm / step)
+    return total
+
+
+def condition_number(fit: BandFit) -> float:
+    """Return the condition number of the scaled normal matrix, priors left out.
+
+    Of the mean spectrum's parameters and areas: 1 where each parameter has its own
+    signature in the data, infinite where one has none.
+    """
+    matrix = sum(normal.matrix for normal in fit.solution.normals)
+    free = np.concatenate([fit.shared_priors.free, fit.local_priors.free])
+    kept = np.asarray(matrix)[np.ix_(free, free)]
+    scale = np.sqrt(np.maximum(np.diag(kept), 1e-300))
+    values = np.linalg.eigvalsh(kept / np.outer(scale, scale))
+    if values[0] <= values[-1] / _CONDITION_LIMIT:
+        return math.inf
+    return float(values[-1] / values[0])
+
+
+def _merge(correlation: Floats, fit: BandFit) -> list[list[int]]:
+    """Return, for each column, the columns whose areas mirror each other."""
+    n = correlation.shape[0]
+    group = list(range(n))
+    for i in range(n):
+        for j in range(i):
+            if abs(correlation[i, j]) > MERGE_CORRELATION:
+                old, new = group[i], group[j]
+                group = [new if g == old else g for g in group]
+    return [[k for k in range(n) if group[k] == group[i]] for i in range(n)]
+
+
+def _merged_reason(
+    column: int, members: Sequence[int], correlation: Floats, fit: BandFit
+) -> tuple[BandStatus, str]:
+    """Return the verdict on a band that mirrors another."""
+    others = [k for k in members if k != column]
+    nearest = max(others, key=lambda k: abs(correlation[column, k]))
+    return BandStatus.MERGED, (
+        f"not determined apart from {fit.model.names[nearest]}: the areas correlate "
+        f"by {correlation[column, nearest]:.3f}"
+    )
+
+
+def _delta_bic(
+    fit: BandFit,
+    covariance: FitCovariance,
+    column: int,
+    n_independent: float,
+    *,
+    refit: bool,
+) -> float:
+    """Return BIC with a column less BIC without it."""
+    areas = fit.areas[:, column]
+    lever = covariance.lever[:, column]
+    spread = np.diag(covariance.own[:, column, column]) + lever @ covariance.shared @ (
+        lever.T
+    )
+    wald = float(areas @ np.linalg.solve(spread, areas))
+    price = _parameters_of(fit, column) * math.log(n_independent)
+    delta = price - wald
+    if not refit or abs(delta) > _WALD_CERTAIN:
+        return delta
+    without = fit_without(fit, column)
+    scale = max(1.0, misfit_of(fit))
+    return price - 2.0 * (without.solution.cost - fit.solution.cost) / scale
+
+
+def misfit_of(fit: BandFit) -> float:
+    """Return reduced chi-square times the correlation length, over all spectra."""
+    residuals = [fit.residual(k) for k in range(len(fit.spectra))]
+    free = fit.n_points - fit.n_parameters
+    reduced = sum(float(r @ r) for r in residuals) / max(free, 1)
+    if reduced <= 1.0:
+        return 1.0
+    return reduced * float(np.mean([correlation_length(r) for r in residuals]))
+
+
+def _parameters_of(fit: BandFit, column: int) -> int:
+    """Return how many parameters a column brings."""
+    own = len(fit.spectra)
+    if column >= len(fit.model.bands):
+        return own + 1
+    family = fit.layout.family
+    alone = int(np.count_nonzero(family == family[column])) == 1
+    return own + 1 + (2 if alone else 0)
+
+
+def fit_without(fit: BandFit, column: int) -> BandFit:
+    """Return the fit of the same spectra without one band or template."""
+    bands, templates = list(fit.model.bands), list(fit.model.templates)
+    if column < len(bands):
+        del bands[column]
+    else:
+        del templates[column - len(bands)]
+    model: BandModel = replace(
+        fit.model, bands=tuple(bands), templates=tuple(templates), loss="normal"
+    )
+    return fit_blocks(fit.spectra, model, smoothness=fit.smoothness)
+
+
+def _lowest_significance(
+    fit: BandFit, ensemble: Sequence[BandFit], sigma: Floats
+) -> Floats:
+    """Return the least area over sigma of each column under all baselines."""
+    areas = [member.areas.sum(axis=0) / sigma for member in (fit, *ensemble)]
+    return np.asarray(np.min(areas, axis=0))
+
+
+def _judge(
+    fit: BandFit,
+    covariance: FitCovariance,
+    column: int,
+    *,
+    delta: float,
+    z: float,
+    lowest: float,
+) -> tuple[BandStatus, str]:
+    """Return the verdict on a column by itself."""
+    if delta > BIC_NEEDED:
+        return BandStatus.NOT_DETECTED, (
+            f"the BIC changes by {delta:+.1f} with it; {BIC_NEEDED:g} is asked"
+        )
+    if lowest < SURVIVES:
+        return BandStatus.DOUBTFUL, (
+            f"another baseline leaves {lowest:.1f} of its {z:.1f} sigma"
+        )
+    if column < len(fit.model.bands):
+        place = fit.layout.centre.start + column
+        prior = float(fit.shared_priors.std[place])
+        std = math.sqrt(max(float(covariance.shared[place, place]), 0.0))
+        if std > PRIOR_SHARE * prior:
+            return BandStatus.DOUBTFUL, (
+                f"its centre is the prior's: {std:.1f} of {prior:.1f} cm-1"
+            )
+    return BandStatus.DETERMINED, ""

@@ -1,0 +1,248 @@
+"""Metrics of one sample: log-ratios of summed areas with all that spreads them.
+
+Absolute intensities of a Raman microscope mean nothing, so every metric is the
+logarithm of a ratio of areas, each summed over the spots. Its variance has three
+parts: from spot to spot, from what the spots share in the fit, and from the choice
+of the baseline.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from scipy.stats import t as student
+
+from structkit.raman.covariance import FitCovariance
+from structkit.raman.fit import BandFit
+from structkit.raman.identify import BandStatus, Identifiability
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+LIMIT = 0.95
+"""Coverage of the limits."""
+_ENOUGH_SPREAD = 1.0
+"""1 sigma of a log-ratio above which the ratio is not resolved: a factor e."""
+_LARGE = 200.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRatio:
+    """The logarithm of a ratio of areas."""
+
+    value: float
+    """Natural logarithm; minus infinity where the upper sum is zero."""
+    spot_variance: float
+    """From spot to spot, of the mean; NaN with one spot."""
+    own_variance: float
+    """From the noise of the spectra."""
+    shared_variance: float
+    """From shared centres and widths."""
+    baseline_variance: float
+    """From the choice of the baseline."""
+    n_spots: int
+    """Spots with both sums."""
+
+    @property
+    def std(self) -> float:
+        """Return 1 sigma of the logarithm."""
+        scatter = self.own_variance
+        if self.n_spots > 1:
+            scatter = max(scatter, self.spot_variance)
+        return math.sqrt(scatter + self.shared_variance + self.baseline_variance)
+
+    @property
+    def degrees_of_freedom(self) -> float:
+        """Return the effective degrees of freedom (Welch-Satterthwaite)."""
+        if self.n_spots < 2 or not self.spot_variance > self.own_variance:
+            return math.inf
+        return (self.n_spots - 1) * (self.std**2 / self.spot_variance) ** 2
+
+    def limits(self) -> tuple[float, float]:
+        """Return the 95 % limits of the logarithm."""
+        freedom = min(self.degrees_of_freedom, 1e6)
+        reach = float(student.ppf(0.5 + 0.5 * LIMIT, freedom)) * self.std
+        return self.value - reach, self.value + reach
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric of one sample."""
+
+    name: str
+    """As in tables."""
+    value: float
+    """The metric."""
+    std: float
+    """1 sigma of it."""
+    low: float
+    """Lower 95 % limit."""
+    high: float
+    """Upper 95 % limit."""
+    resolved: bool
+    """Whether the data determine it."""
+    remark: str
+    """What to know of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """Which columns stand above and below the bar."""
+
+    above: Bools
+    """Numerator, shape (n_columns,)."""
+    below: Bools
+    """Denominator, shape (n_columns,)."""
+
+
+def select_columns(
+    fit: BandFit,
+    *windows: tuple[float, float],
+    species: Sequence[str] = (),
+) -> Bools:
+    """Return which bands are expected within any of the windows, cm-1.
+
+    Templates are in none: they are named by their species.
+    """
+    inside = np.zeros(len(fit.model.names), dtype=bool)
+    for column, band in enumerate(fit.model.bands):
+        within = any(low <= band.wavenumber < high for low, high in windows)
+        inside[column] = within and (not species or band.species in species)
+    return inside
+
+
+def log_ratio(
+    fit: BandFit,
+    sums: Sums,
+    *,
+    covariance: FitCovariance,
+    ensemble: Sequence[BandFit] = (),
+) -> LogRatio:
+    """Return the logarithm of a ratio of areas summed over the spots.
+
+    Parameters
+    ----------
+    fit : BandFit
+        Fit of one sample's spots.
+    sums : Sums
+        Columns above and below the bar.
+    covariance : FitCovariance
+        Of the same fit.
+    ensemble : sequence of BandFit
+        The same over other baselines.
+
+    Returns
+    -------
+    LogRatio
+        Of the sums, not the mean of the spots' logarithms: a weak band may be
+        nothing in one spot.
+    """
+    areas = fit.areas
+    above = areas[:, sums.above].sum(axis=1)
+    below = areas[:, sums.below].sum(axis=1)
+    value = _log_of_ratio(areas, sums)
+    top, bottom = max(above.sum(), 1e-300), max(below.sum(), 1e-300)
+    weights = np.where(sums.above, 1.0 / top, 0.0) - np.where(
+        sums.below, 1.0 / bottom, 0.0
+    )
+    every = np.broadcast_to(weights, areas.shape)
+    own, shared = covariance.variance_of(np.asarray(every))
+    n = areas.shape[0]
+    spots = math.nan
+    if n > 1:
+        apart = above / top - below / bottom
+        spots = float(n / (n - 1) * (apart @ apart))
+    others = np.asarray([_log_of_ratio(member.areas, sums) for member in ensemble])
+    others = others[np.isfinite(others)] - value if math.isfinite(value) else others[:0]
+    baseline = float(np.mean(others**2)) if others.size else 0.0
+    return LogRatio(
+        value=value,
+        spot_variance=spots,
+        own_variance=own,
+        shared_variance=shared,
+        baseline_variance=baseline,
+        n_spots=n,
+    )
+
+
+def _log_of_ratio(areas: Floats, sums: Sums) -> float:
+    """Return the logarithm; minus or plus infinity where a sum is zero."""
+    above, below = float(areas[:, sums.above].sum()), float(areas[:, sums.below].sum())
+    if above <= 0.0:
+        return -math.inf
+    return math.inf if below <= 0.0 else math.log(above / below)
+
+
+def share_metric(
+    name: str, ratio: LogRatio, *, resolved: bool = True, remark: str = ""
+) -> Metric:
+    """Return ``A / (A + B)`` from the logarithm of ``A / B``."""
+    value = float(expit(ratio.value))
+    low, high = ratio.limits() if math.isfinite(ratio.value) else (-_LARGE, _LARGE)
+    return Metric(
+        name=name,
+        value=value,
+        std=value * (1.0 - value) * ratio.std,
+        low=float(expit(low)),
+        high=float(expit(high)),
+        resolved=resolved,
+        remark=remark,
+    )
+
+
+def log_metric(
+    name: str, ratio: LogRatio, *, resolved: bool = True, remark: str = ""
+) -> Metric:
+    """Return the logarithm of a ratio as a metric."""
+    low, high = ratio.limits() if math.isfinite(ratio.value) else (-math.inf, math.inf)
+    return Metric(
+        name=name,
+        value=ratio.value,
+        std=ratio.std,
+        low=low,
+        high=high,
+        resolved=resolved,
+        remark=remark,
+    )
+
+
+def why_unresolved(
+    fit: BandFit,
+    sums: Sums,
+    *,
+    identifiability: Identifiability,
+    ratio: LogRatio,
+) -> str:
+    """Return why a ratio is not determined by the data; empty where it is."""
+    names = fit.model.names
+    above = {names[k] for k in np.flatnonzero(sums.above)}
+    below = {names[k] for k in np.flatnonzero(sums.below)}
+    if not above or not below:
+        return "the model has no band on one side of the ratio"
+    for name in sorted(above):
+        verdict = identifiability.verdict(name)
+        mirrored = set(verdict.group.split(" + ")) & below
+        if mirrored:
+            other = sorted(mirrored)[0]
+            return f"{name} is not determined apart from {other}"
+    seen: Mapping[str, list[str]] = {
+        side: [
+            name
+            for name in group
+            if identifiability.verdict(name).status
+            in (BandStatus.DETERMINED, BandStatus.MERGED)
+        ]
+        for side, group in (("upper", above), ("lower", below))
+    }
+    for side, group in (("upper", above), ("lower", below)):
+        if not seen[side]:
+            first = identifiability.verdict(sorted(group)[0])
+            return f"{first.name} is {first.status.value}: {first.reason}"
+    if not ratio.std < _ENOUGH_SPREAD:
+        return f"the logarithm of the ratio is known to {ratio.std:.2f} only"
+    return ""
