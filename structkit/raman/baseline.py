@@ -19,7 +19,7 @@ from structkit.raman.model import BaselineOptions
 Floats = NDArray[np.float64]
 
 _DEGREE = 3
-SMOOTHNESS_GRID = tuple(float(10.0**k) for k in np.arange(-3.0, 5.5, 0.5))
+SMOOTHNESS_GRID = tuple(10.0**k for k in range(-3, 6))
 """Weights of the penalty that are tried, relative to noise and light."""
 _RIDGE = 1e-10
 
@@ -61,6 +61,8 @@ class Projection:
 
     top: Floats
     """Orthonormal columns at the data points, shape (n_points, n_splines)."""
+    bottom: Floats
+    """The same columns at the rows of the penalty."""
     coefficients: Floats
     """Triangular factor, shape (n_splines, n_splines)."""
 
@@ -122,6 +124,7 @@ def make_projection(
     orthogonal, triangle = qr(stacked, mode="economic", check_finite=False)
     return Projection(
         top=np.ascontiguousarray(orthogonal[: basis.shape[0]], dtype=float),
+        bottom=np.asarray(orthogonal[basis.shape[0] :], dtype=float),
         coefficients=np.asarray(triangle, dtype=float),
     )
 

@@ -131,10 +131,8 @@ def _invert(matrix: Floats) -> Floats:
 def _inflation(fit: BandFit, number: int) -> float:
     """Return the factor by which misfit raises the variances of one spectrum."""
     residual = fit.residual(number)
-    free = max(
-        residual.size - fit.layout.n_local - fit.spectra[number].basis.shape[1], 1
-    )
-    reduced = float(residual @ residual) / free
+    used = fit.layout.n_local + fit.spectra[number].basis.shape[1]
+    reduced = float(residual @ residual) / max(residual.size - used, 1)
     if reduced <= 1.0:
         return 1.0
     return float(reduced * correlation_length(residual))

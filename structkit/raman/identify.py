@@ -188,11 +188,13 @@ def independent_points(fit: BandFit) -> float:
 def condition_number(fit: BandFit) -> float:
     """Return the condition number of the scaled normal matrix, priors left out.
 
-    Of the mean spectrum's parameters and areas: 1 where each parameter has its own
-    signature in the data, infinite where one has none.
+    Of centres, widths, shapes and areas: 1 where each has its own signature in the
+    data, infinite where one has none. The axis shift is left out: nothing but its
+    prior tells it from a shift of all centres.
     """
     matrix = sum(normal.matrix for normal in fit.solution.normals)
     free = np.concatenate([fit.shared_priors.free, fit.local_priors.free])
+    free[-1] = False
     kept = np.asarray(matrix)[np.ix_(free, free)]
     scale = np.sqrt(np.maximum(np.diag(kept), 1e-300))
     values = np.linalg.eigvalsh(kept / np.outer(scale, scale))

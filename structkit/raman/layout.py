@@ -8,6 +8,7 @@ axis shift.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -93,7 +94,7 @@ def make_layout(model: BandModel) -> Layout:
     drift = (n_bands, n_families) if model.drift else (0, 0)
     sizes = [n_bands, n_families, n_families, n_templates, *drift]
     ends = np.cumsum([0, *sizes]).tolist()
-    shared = [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    shared = [slice(a, b) for a, b in itertools.pairwise(ends)]
     return Layout(
         family=np.asarray(family, dtype=np.intp),
         centre=shared[0],

@@ -195,17 +195,71 @@ def share_metric(
     )
 
 
-def log_metric(
+def ratio_metric(
     name: str, ratio: LogRatio, *, resolved: bool = True, remark: str = ""
 ) -> Metric:
-    """Return the logarithm of a ratio as a metric."""
-    low, high = ratio.limits() if math.isfinite(ratio.value) else (-math.inf, math.inf)
+    """Return ``A / B`` from its logarithm; the limits are those of the logarithm."""
+    finite = math.isfinite(ratio.value)
+    low, high = ratio.limits() if finite else (-math.inf, math.inf)
+    value = math.exp(min(ratio.value, _LARGE))
     return Metric(
         name=name,
-        value=ratio.value,
-        std=ratio.std,
-        low=low,
-        high=high,
+        value=value,
+        std=value * ratio.std if finite else math.nan,
+        low=math.exp(min(low, _LARGE)),
+        high=math.exp(min(high, _LARGE)),
+        resolved=resolved,
+        remark=remark,
+    )
+
+
+def loss_metric(
+    name: str,
+    ratio: LogRatio,
+    reference: LogRatio,
+    *,
+    resolved: bool = True,
+    remark: str = "",
+) -> Metric:
+    """Return ``1 - r / r_ref`` of two shares, each from its log-ratio.
+
+    Parameters
+    ----------
+    name : str
+        Of the metric.
+    ratio, reference : LogRatio
+        Of the sample and of the reference, fitted apart.
+    resolved : bool
+        Whether both are.
+    remark : str
+        What to know.
+
+    Returns
+    -------
+    Metric
+        The limits are those of the logarithm of ``r / r_ref``.
+    """
+    shares = [float(expit(each.value)) for each in (ratio, reference)]
+    slopes = [1.0 - share for share in shares]
+    variances = [
+        (slope * each.std) ** 2
+        for slope, each in zip(slopes, (ratio, reference), strict=True)
+    ]
+    std = math.sqrt(sum(variances))
+    freedom = [
+        variance**2 / each.degrees_of_freedom
+        for variance, each in zip(variances, (ratio, reference), strict=True)
+    ]
+    total = sum(freedom)
+    effective = min(std**4 / total, 1e6) if total > 0.0 else 1e6
+    reach = float(student.ppf(0.5 + 0.5 * LIMIT, effective)) * std
+    kept = shares[0] / max(shares[1], 1e-300)
+    return Metric(
+        name=name,
+        value=1.0 - kept,
+        std=kept * std,
+        low=1.0 - kept * math.exp(min(reach, _LARGE)),
+        high=1.0 - kept * math.exp(-reach),
         resolved=resolved,
         remark=remark,
     )

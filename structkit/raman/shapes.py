@@ -121,7 +121,8 @@ def _voigt(x: Floats, w: Floats, m: Floats, instrument: float) -> ShapeValues:
     per_x = height / (sigma * math.sqrt(2.0))
     by_gamma = -per_x * slope.imag
     by_sigma = -(value + height * (slope * z).real) / sigma
-    sigma_by_own = own / gauss * _SIGMA_PER_FWHM
+    sigma_by_own: Floats = (own / gauss) * _SIGMA_PER_FWHM
     by_log_width = by_gamma * gamma + by_sigma * sigma_by_own * own
-    by_mixing = by_gamma * (0.5 * w) + by_sigma * sigma_by_own * w * share_slope
+    own_by_mixing: Floats = w * share_slope
+    by_mixing = by_gamma * (0.5 * w) + by_sigma * sigma_by_own * own_by_mixing
     return ShapeValues(value, -per_x * slope.real, by_log_width, by_mixing)
