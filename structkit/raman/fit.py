@@ -318,7 +318,7 @@ def _make_blocks(
         validate_spectra(dataset)
         shift = dataset[RAMAN_SHIFT].to_numpy().astype(float)
         basis = spline_basis(shift, model.baseline)
-        penalty = difference_penalty(basis.shape[1], model.baseline.penalty_order)
+        penalty = difference_penalty(basis, model.baseline.penalty_order)
         values = dataset[INTENSITY].to_numpy().astype(float)
         sigma = noise_of(dataset)
         kept = np.ones(values.shape, dtype=bool)

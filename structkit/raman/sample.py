@@ -171,12 +171,10 @@ def _amorphous_share(
     """Return the share of the glass from two templates, kappa a nuisance."""
     species = fit.model.species
     n_bands = len(fit.model.bands)
-    roles = []
-    for wanted in (rules.glass, rules.crystal):
-        roles.append(
-            np.asarray([k >= n_bands and s in wanted for k, s in enumerate(species)])
-        )
-    glass, crystal = roles
+    glass, crystal = (
+        np.asarray([k >= n_bands and s in wanted for k, s in enumerate(species)])
+        for wanted in (rules.glass, rules.crystal)
+    )
     if not glass.any() or not crystal.any():
         return None
     found, why = ratio(glass, crystal)

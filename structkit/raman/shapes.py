@@ -114,7 +114,7 @@ def _voigt(x: Floats, w: Floats, m: Floats, instrument: float) -> ShapeValues:
     gauss = np.sqrt(own * own + instrument * instrument)
     sigma, gamma = gauss * _SIGMA_PER_FWHM, 0.5 * m * w
     z = (x + 1j * gamma) / (sigma * math.sqrt(2.0))
-    faddeeva = wofz(z)
+    faddeeva = np.asarray(wofz(z), dtype=complex)
     slope = -2.0 * z * faddeeva + 2j / math.sqrt(math.pi)
     height = 1.0 / (sigma * math.sqrt(2.0 * math.pi))
     value = height * faddeeva.real
