@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,10 +37,12 @@ class FitCovariance:
         lever = self.lever[number]
         return np.asarray(self.own[number] + lever @ self.shared @ lever.T)
 
-    def of_total(self) -> Floats:
-        """Return the covariance of the areas summed over the spectra."""
-        lever = self.lever.sum(axis=0)
-        return np.asarray(self.own.sum(axis=0) + lever @ self.shared @ lever.T)
+    def of_total(self, members: Sequence[int]) -> Floats:
+        """Return the covariance of the areas summed over some spectra."""
+        chosen = list(members)
+        lever = self.lever[chosen].sum(axis=0)
+        own = self.own[chosen].sum(axis=0)
+        return np.asarray(own + lever @ self.shared @ lever.T)
 
     def variance_of(self, weights: Floats) -> tuple[float, float]:
         """Return the variance of a weighted sum of all areas, in two parts.

@@ -90,6 +90,12 @@ class BandFit:
         return np.asarray(each)
 
     @property
+    def band_areas(self) -> Floats:
+        """Return the areas of all bands, tied ones too, (n_spectra, n_bands)."""
+        areas = self.areas[:, self.layout.area]
+        return np.asarray(areas @ self.layout.shares.T)
+
+    @property
     def n_points(self) -> int:
         """Return the number of points in the fit."""
         return sum(spectrum.raman_shift.size for spectrum in self.spectra)

@@ -95,6 +95,8 @@ def identify_bands(
     fit: BandFit,
     *,
     covariance: FitCovariance | None = None,
+    ensemble: Sequence[BandFit] | None = None,
+    members: Sequence[int] | None = None,
     refit: bool = True,
 ) -> Identifiability:
     """Find out what the data determine.
@@ -105,6 +107,10 @@ def identify_bands(
         A fit with values.
     covariance : FitCovariance, optional
         Of the same fit; made when absent.
+    ensemble : sequence of BandFit, optional
+        The same fit over other baselines; made when absent.
+    members : sequence of int, optional
+        Spectra of one sample, where the fit holds others too.
     refit : bool
         Refit without each band that is neither plainly there nor plainly absent.
         Else its change of the BIC is that of a quadratic chi-square.
@@ -114,30 +120,34 @@ def identify_bands(
     Identifiability
     """
     known = covariance or covariance_of(fit)
-    total = fit.areas.sum(axis=0)
-    spread = known.of_total()
+    chosen = list(range(len(fit.spectra)) if members is None else members)
+    total = fit.areas[chosen].sum(axis=0)
+    spread = known.of_total(chosen)
     sigma = np.sqrt(np.maximum(np.diag(spread), 1e-300))
     correlation = spread / np.outer(sigma, sigma)
-    ensemble = fit_ensemble(fit)
-    n_independent = independent_points(fit)
+    others = fit_ensemble(fit) if ensemble is None else tuple(ensemble)
+    n_independent = independent_points(fit, chosen)
+    alone = len(chosen) == len(fit.spectra)
     verdicts = []
-    groups = _merge(correlation, fit)
-    lowest = _lowest_significance(fit, ensemble, sigma)
+    groups = _merge(correlation)
+    lowest = np.min(
+        [f.areas[chosen].sum(axis=0) / sigma for f in (fit, *others)], axis=0
+    )
     for column, name in enumerate(fit.model.names):
         z = float(total[column] / sigma[column])
-        delta = _delta_bic(fit, known, column, n_independent, refit=refit)
-        members = [fit.model.names[k] for k in groups[column]]
+        delta = _delta_bic(fit, column, z, n_independent, refit=refit and alone)
+        together = [fit.model.names[k] for k in groups[column]]
         status, reason = _judge(
             fit, known, column, delta=delta, z=z, lowest=float(lowest[column])
         )
-        if len(members) > 1 and status is not BandStatus.NOT_DETECTED:
+        if len(together) > 1 and status is not BandStatus.NOT_DETECTED:
             status, reason = _merged_reason(column, groups[column], correlation, fit)
         verdicts.append(
             Verdict(
                 name=name,
                 status=status,
                 reason=reason,
-                group=" + ".join(members),
+                group=" + ".join(together),
                 delta_bic=delta,
                 z=z,
             )
@@ -146,7 +156,7 @@ def identify_bands(
         verdicts=tuple(verdicts),
         correlation=correlation,
         condition=condition_number(fit),
-        ensemble=ensemble,
+        ensemble=others,
         n_independent=n_independent,
     )
 
@@ -176,10 +186,11 @@ def fit_ensemble(fit: BandFit) -> tuple[BandFit, ...]:
     return tuple(found)
 
 
-def independent_points(fit: BandFit) -> float:
+def independent_points(fit: BandFit, members: Sequence[int] | None = None) -> float:
     """Return the points, fewer where the instrument spans several of them."""
     total = 0.0
-    for spectrum in fit.spectra:
+    chosen = range(len(fit.spectra)) if members is None else members
+    for spectrum in (fit.spectra[k] for k in chosen):
         step = float(np.median(np.diff(spectrum.raman_shift)))
         total += spectrum.raman_shift.size / max(1.0, fit.model.instrument_fwhm / step)
     return total
@@ -203,7 +214,7 @@ def condition_number(fit: BandFit) -> float:
     return float(values[-1] / values[0])
 
 
-def _merge(correlation: Floats, fit: BandFit) -> list[list[int]]:
+def _merge(correlation: Floats) -> list[list[int]]:
     """Return, for each column, the columns whose areas mirror each other."""
     n = correlation.shape[0]
     group = list(range(n))
@@ -228,27 +239,20 @@ def _merged_reason(
 
 
 def _delta_bic(
-    fit: BandFit,
-    covariance: FitCovariance,
-    column: int,
-    n_independent: float,
-    *,
-    refit: bool,
+    fit: BandFit, column: int, z: float, n_independent: float, *, refit: bool
 ) -> float:
-    """Return BIC with a column less BIC without it."""
-    areas = fit.areas[:, column]
-    lever = covariance.lever[:, column]
-    spread = np.diag(covariance.own[:, column, column]) + lever @ covariance.shared @ (
-        lever.T
-    )
-    wald = float(areas @ np.linalg.solve(spread, areas))
+    """Return BIC with a column less BIC without it.
+
+    Spots are replicates: a column is one amount that scatters, not one for each.
+    """
     price = _parameters_of(fit, column) * math.log(n_independent)
-    delta = price - wald
-    if not refit or abs(delta) > _WALD_CERTAIN:
+    delta = price - z * z
+    if not refit or abs(delta) > _WALD_CERTAIN or len(fit.model.names) == 1:
         return delta
     without = fit_without(fit, column)
-    scale = max(1.0, misfit_of(fit))
-    return price - 2.0 * (without.solution.cost - fit.solution.cost) / scale
+    gained = 2.0 * (without.solution.cost - fit.solution.cost) / misfit_of(fit)
+    spare = (len(fit.spectra) - 1) * float(z > 0.0)
+    return price - max(gained - spare, 0.0)
 
 
 def misfit_of(fit: BandFit) -> float:
@@ -263,33 +267,27 @@ def misfit_of(fit: BandFit) -> float:
 
 def _parameters_of(fit: BandFit, column: int) -> int:
     """Return how many parameters a column brings."""
-    own = len(fit.spectra)
-    if column >= len(fit.model.bands):
-        return own + 1
+    free = fit.model.free_bands
+    if column >= len(free):
+        return 2
     family = fit.layout.family
-    alone = int(np.count_nonzero(family == family[column])) == 1
-    return own + 1 + (2 if alone else 0)
+    alone = int(np.count_nonzero(family == family[free[column]])) == 1
+    return 2 + (2 if alone else 0)
 
 
 def fit_without(fit: BandFit, column: int) -> BandFit:
     """Return the fit of the same spectra without one band or template."""
-    bands, templates = list(fit.model.bands), list(fit.model.templates)
-    if column < len(bands):
-        del bands[column]
-    else:
-        del templates[column - len(bands)]
+    name = fit.model.names[column]
+    tied = next((tie for tie in fit.model.ties if tie.name == name), None)
+    gone = {name} if tied is None else set(tied.bands)
     model: BandModel = replace(
-        fit.model, bands=tuple(bands), templates=tuple(templates), loss="normal"
+        fit.model,
+        bands=tuple(band for band in fit.model.bands if band.name not in gone),
+        ties=tuple(tie for tie in fit.model.ties if tie is not tied),
+        templates=tuple(t for t in fit.model.templates if t.name != name),
+        loss="normal",
     )
     return fit_blocks(fit.spectra, model, smoothness=fit.smoothness)
-
-
-def _lowest_significance(
-    fit: BandFit, ensemble: Sequence[BandFit], sigma: Floats
-) -> Floats:
-    """Return the least area over sigma of each column under all baselines."""
-    areas = [member.areas.sum(axis=0) / sigma for member in (fit, *ensemble)]
-    return np.asarray(np.min(areas, axis=0))
 
 
 def _judge(
@@ -310,8 +308,9 @@ def _judge(
         return BandStatus.DOUBTFUL, (
             f"another baseline leaves {lowest:.1f} of its {z:.1f} sigma"
         )
-    if column < len(fit.model.bands):
-        place = fit.layout.centre.start + column
+    free = fit.model.free_bands
+    if column < len(free):
+        place = fit.layout.centre.start + free[column]
         prior = float(fit.shared_priors.std[place])
         std = math.sqrt(max(float(covariance.shared[place, place]), 0.0))
         if std > PRIOR_SHARE * prior:

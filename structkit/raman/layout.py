@@ -70,8 +70,10 @@ class Layout:
     """Change of the logarithms of the widths over the series."""
     n_shared: int
     """Length of the shared vector."""
+    shares: Floats
+    """Share of each band in each area, shape (n_bands, n_areas)."""
     area: slice
-    """Areas of the bands."""
+    """Areas of the free bands, then of the ties."""
     scale: slice
     """Scales of the templates (their areas)."""
     axis_shift: int
@@ -91,6 +93,7 @@ def make_layout(model: BandModel) -> Layout:
     family = [families.index(band.family or band.name) for band in model.bands]
     n_bands, n_families = len(model.bands), len(families)
     n_templates = len(model.templates)
+    n_areas = len(model.free_bands) + len(model.ties)
     drift = (n_bands, n_families) if model.drift else (0, 0)
     sizes = [n_bands, n_families, n_families, n_templates, *drift]
     ends = np.cumsum([0, *sizes]).tolist()
@@ -104,10 +107,11 @@ def make_layout(model: BandModel) -> Layout:
         centre_drift=shared[4],
         width_drift=shared[5],
         n_shared=ends[-1],
-        area=slice(0, n_bands),
-        scale=slice(n_bands, n_bands + n_templates),
-        axis_shift=n_bands + n_templates,
-        n_local=n_bands + n_templates + 1,
+        shares=model.shares,
+        area=slice(0, n_areas),
+        scale=slice(n_areas, n_areas + n_templates),
+        axis_shift=n_areas + n_templates,
+        n_local=n_areas + n_templates + 1,
     )
 
 

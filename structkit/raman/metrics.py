@@ -92,28 +92,45 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
-    """Which columns stand above and below the bar."""
+    """How much of each column's area stands above and below the bar."""
 
-    above: Bools
-    """Numerator, shape (n_columns,)."""
-    below: Bools
-    """Denominator, shape (n_columns,)."""
+    above: Floats
+    """Numerator, shape (n_columns,): 0 to 1."""
+    below: Floats
+    """Denominator, shape (n_columns,): 0 to 1."""
 
 
-def select_columns(
-    fit: BandFit,
-    *windows: tuple[float, float],
-    species: Sequence[str] = (),
-) -> Bools:
-    """Return which bands are expected within any of the windows, cm-1.
+def count_bands(
+    fit: BandFit, *windows: tuple[float, float], without: Sequence[str] = ()
+) -> Floats:
+    """Return how much of each column belongs to bands expected within windows.
 
-    Templates are in none: they are named by their species.
+    Parameters
+    ----------
+    fit : BandFit
+        A fit.
+    *windows : tuple of float
+        Lower end included, **cm-1**.
+    without : sequence of str
+        Species that do not count.
+
+    Returns
+    -------
+    ndarray, shape (n_columns,)
+        1 for a free band inside, the share of its bands inside for a tie; 0 for
+        templates, which are named by their species.
     """
-    inside = np.zeros(len(fit.model.names), dtype=bool)
-    for column, band in enumerate(fit.model.bands):
-        within = any(low <= band.wavenumber < high for low, high in windows)
-        inside[column] = within and (not species or band.species in species)
-    return inside
+    inside = np.asarray(
+        [
+            any(low <= band.wavenumber < high for low, high in windows)
+            and band.species not in without
+            for band in fit.model.bands
+        ],
+        dtype=float,
+    )
+    counted = np.zeros(len(fit.model.names))
+    counted[fit.layout.area] = inside @ fit.layout.shares
+    return counted
 
 
 def log_ratio(
@@ -122,6 +139,7 @@ def log_ratio(
     *,
     covariance: FitCovariance,
     ensemble: Sequence[BandFit] = (),
+    members: Sequence[int] | None = None,
 ) -> LogRatio:
     """Return the logarithm of a ratio of areas summed over the spots.
 
@@ -135,6 +153,8 @@ def log_ratio(
         Of the same fit.
     ensemble : sequence of BandFit
         The same over other baselines.
+    members : sequence of int, optional
+        Spectra of the sample, where the fit holds others too.
 
     Returns
     -------
@@ -142,22 +162,20 @@ def log_ratio(
         Of the sums, not the mean of the spots' logarithms: a weak band may be
         nothing in one spot.
     """
-    areas = fit.areas
-    above = areas[:, sums.above].sum(axis=1)
-    below = areas[:, sums.below].sum(axis=1)
+    chosen = list(range(len(fit.spectra)) if members is None else members)
+    areas = fit.areas[chosen]
+    above, below = areas @ sums.above, areas @ sums.below
     value = _log_of_ratio(areas, sums)
     top, bottom = max(above.sum(), 1e-300), max(below.sum(), 1e-300)
-    weights = np.where(sums.above, 1.0 / top, 0.0) - np.where(
-        sums.below, 1.0 / bottom, 0.0
-    )
-    every = np.broadcast_to(weights, areas.shape)
-    own, shared = covariance.variance_of(np.asarray(every))
-    n = areas.shape[0]
+    weights = np.zeros(fit.areas.shape)
+    weights[chosen] = sums.above / top - sums.below / bottom
+    own, shared = covariance.variance_of(weights)
+    n = len(chosen)
     spots = math.nan
     if n > 1:
         apart = above / top - below / bottom
         spots = float(n / (n - 1) * (apart @ apart))
-    others = np.asarray([_log_of_ratio(member.areas, sums) for member in ensemble])
+    others = np.asarray([_log_of_ratio(each.areas[chosen], sums) for each in ensemble])
     others = others[np.isfinite(others)] - value if math.isfinite(value) else others[:0]
     baseline = float(np.mean(others**2)) if others.size else 0.0
     return LogRatio(
@@ -172,7 +190,7 @@ def log_ratio(
 
 def _log_of_ratio(areas: Floats, sums: Sums) -> float:
     """Return the logarithm; minus or plus infinity where a sum is zero."""
-    above, below = float(areas[:, sums.above].sum()), float(areas[:, sums.below].sum())
+    above, below = float((areas @ sums.above).sum()), float((areas @ sums.below).sum())
     if above <= 0.0:
         return -math.inf
     return math.inf if below <= 0.0 else math.log(above / below)
@@ -276,11 +294,12 @@ def why_unresolved(
     names = fit.model.names
     above = {names[k] for k in np.flatnonzero(sums.above)}
     below = {names[k] for k in np.flatnonzero(sums.below)}
+    both = above & below
     if not above or not below:
         return "the model has no band on one side of the ratio"
-    for name in sorted(above):
+    for name in sorted(above - both):
         verdict = identifiability.verdict(name)
-        mirrored = set(verdict.group.split(" + ")) & below
+        mirrored = set(verdict.group.split(" + ")) & (below - both)
         if mirrored:
             other = sorted(mirrored)[0]
             return f"{name} is not determined apart from {other}"

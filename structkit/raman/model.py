@@ -81,6 +81,27 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tie:
+    """Bands whose areas keep one ratio: the spectrum of a species in one column."""
+
+    name: str
+    """Label of the column."""
+    species: str
+    """Whose bands they are."""
+    bands: tuple[str, ...]
+    """Names of the bands."""
+    shares: tuple[float, ...]
+    """Share of each in the column's area; any sum."""
+
+    def __post_init__(self) -> None:
+        """Refuse what ties nothing."""
+        if not self.bands or len(self.bands) != len(self.shares):
+            raise SchemaError(f"tie {self.name!r}: give one share for each band")
+        if min(self.shares) < 0.0 or not sum(self.shares) > 0.0:
+            raise SchemaError(f"tie {self.name!r}: shares must be positive")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BandModel:
     """Bands and templates over a co-fitted baseline."""
 
@@ -88,6 +109,8 @@ class BandModel:
     """Free bands; those of one ``family`` share width and shape."""
     templates: tuple[Template, ...] = ()
     """Measured spectra, each with a scale and a small shift."""
+    ties: tuple[Tie, ...] = ()
+    """Bands that share one area."""
     shape: Shape = "pseudo-voigt"
     """Shape of the free bands."""
     instrument_fwhm: float = 0.0
@@ -108,9 +131,14 @@ class BandModel:
             raise SchemaError("a model needs a band or a template")
         names = [band.name for band in self.bands]
         names += [template.name for template in self.templates]
+        names += [tie.name for tie in self.ties]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise SchemaError(f"names used twice in a model: {', '.join(twice)}")
+        known = {band.name for band in self.bands}
+        tied = [name for tie in self.ties for name in tie.bands]
+        if not set(tied) <= known or len(set(tied)) < len(tied):
+            raise SchemaError("a tie names a band that is not there, or tied twice")
         if self.instrument_fwhm < 0.0 or self.shift_std < 0.0:
             raise SchemaError("instrument_fwhm and shift_std must not be negative")
 
@@ -120,15 +148,37 @@ class BandModel:
         return tuple(dict.fromkeys(band.family or band.name for band in self.bands))
 
     @property
+    def free_bands(self) -> tuple[int, ...]:
+        """Return the places of the bands that have an area of their own."""
+        tied = {name for tie in self.ties for name in tie.bands}
+        return tuple(k for k, b in enumerate(self.bands) if b.name not in tied)
+
+    @property
     def names(self) -> tuple[str, ...]:
-        """Return the names of all columns: bands, then templates."""
-        return tuple(
-            [band.name for band in self.bands] + [t.name for t in self.templates]
-        )
+        """Return the names of all columns: free bands, ties, templates."""
+        free = [self.bands[k].name for k in self.free_bands]
+        return (*free, *(t.name for t in self.ties), *(t.name for t in self.templates))
 
     @property
     def species(self) -> tuple[str, ...]:
         """Return the species of each column."""
-        return tuple(
-            [band.species for band in self.bands] + [t.species for t in self.templates]
-        )
+        free = [self.bands[k].species for k in self.free_bands]
+        tied = [tie.species for tie in self.ties]
+        return (*free, *tied, *(template.species for template in self.templates))
+
+    @property
+    def shares(self) -> Floats:
+        """Return the share of each band in each column of bands.
+
+        Returns
+        -------
+        ndarray, shape (n_bands, n_free + n_ties)
+        """
+        free, places = self.free_bands, {b.name: k for k, b in enumerate(self.bands)}
+        matrix = np.zeros((len(self.bands), len(free) + len(self.ties)))
+        matrix[list(free), range(len(free))] = 1.0
+        for column, tie in enumerate(self.ties, start=len(free)):
+            whole = sum(tie.shares)
+            for name, share in zip(tie.bands, tie.shares, strict=True):
+                matrix[places[name], column] = share / whole
+        return matrix

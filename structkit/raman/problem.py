@@ -100,8 +100,8 @@ def evaluate_columns(
             shape=model.shape,
             instrument_fwhm=model.instrument_fwhm,
         )
-        area = local[layout.area][:, None]
-        unit[:, :n] = values.value.T
+        area = (layout.shares @ local[layout.area])[:, None]
+        unit[:, layout.area] = values.value.T @ layout.shares
         moved = area * values.by_centre
         by_shared[:, layout.centre] = moved.T
         by_axis += moved.sum(axis=0)
@@ -117,7 +117,7 @@ def evaluate_columns(
         own = shared[layout.template_shift][number]
         axis = 0.0 if model.templates[number].background else local[layout.axis_shift]
         value, slope = curve.evaluate(x - own - axis)
-        unit[:, n + number] = value
+        unit[:, layout.scale.start + number] = value
         moved_template = -local[layout.scale][number] * slope
         by_shared[:, layout.template_shift.start + number] = moved_template
         if not model.templates[number].background:

@@ -16,15 +16,15 @@ from structkit.raman.metrics import (
     LogRatio,
     Metric,
     Sums,
+    count_bands,
     log_ratio,
     loss_metric,
     ratio_metric,
-    select_columns,
     share_metric,
     why_unresolved,
 )
 
-Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 Window = tuple[float, float]
 
 KAPPA_STD = 0.7
@@ -53,9 +53,9 @@ class MetricRules:
     """Species whose bands are no part of the sample's salt: residues, oxide, glass of
     a cover; they are in no metric."""
     crystal: tuple[str, ...] = ()
-    """Species of the templates that show the crystal."""
+    """Species of the crystal, for its share against the glass."""
     glass: tuple[str, ...] = ()
-    """Species of the templates that show the glass."""
+    """Species of the glass."""
     kappa: float = 1.0
     """Cross-section of the glass over that of the crystal."""
     kappa_std: float = KAPPA_STD
@@ -85,7 +85,13 @@ class SampleMetrics:
 
 
 def measure_sample(
-    fit: BandFit, rules: MetricRules | None = None, *, refit: bool = True
+    fit: BandFit,
+    rules: MetricRules | None = None,
+    *,
+    members: Sequence[int] | None = None,
+    covariance: FitCovariance | None = None,
+    ensemble: Sequence[BandFit] | None = None,
+    refit: bool = True,
 ) -> SampleMetrics:
     """Return the metrics of one sample.
 
@@ -95,6 +101,10 @@ def measure_sample(
         Fit of its spots.
     rules : MetricRules, optional
         Windows and roles.
+    members : sequence of int, optional
+        Spectra of the sample, where the fit holds others too.
+    covariance, ensemble : optional
+        Of the fit, where they are known.
     refit : bool
         See :func:`structkit.raman.identify.identify_bands`.
 
@@ -103,33 +113,39 @@ def measure_sample(
     SampleMetrics
         ``out_of_plane_ratio`` and ``in_plane_ratio`` (bends over stretches),
         ``bend_ratio`` (out of plane over in plane), ``r_ax``, ``r_O``,
-        ``oxide_ratio`` (bridge over stretch), and ``amorphous_share`` where templates
-        show crystal and glass. What the data do not determine has ``resolved`` false
-        and its reason.
+        ``oxide_ratio`` (bridge over stretch), and ``amorphous_share`` where the
+        species of crystal and glass are named. What the data do not determine has
+        ``resolved`` false and its reason.
 
     References
     ----------
     Ojelade et al. 2025, 10.1039/d5sc05307b (windows and assignments).
     """
     rules = rules or MetricRules()
-    covariance = covariance_of(fit)
-    known = identify_bands(fit, covariance=covariance, refit=refit)
+    covariance = covariance or covariance_of(fit)
+    known = identify_bands(
+        fit, covariance=covariance, ensemble=ensemble, members=members, refit=refit
+    )
 
-    def ratio(above: Bools, below: Bools) -> tuple[LogRatio, str]:
+    def ratio(above: Floats, below: Floats) -> tuple[LogRatio, str]:
         sums = Sums(above=above, below=below)
-        found = log_ratio(fit, sums, covariance=covariance, ensemble=known.ensemble)
+        found = log_ratio(
+            fit,
+            sums,
+            covariance=covariance,
+            ensemble=known.ensemble,
+            members=members,
+        )
         why = why_unresolved(fit, sums, identifiability=known, ratio=found)
         return found, why
 
-    def within(*windows: Window) -> Bools:
-        chosen = select_columns(fit, *windows)
-        rival = [species in rules.rivals for species in fit.model.species]
-        return np.asarray(chosen & ~np.asarray(rival))
+    def within(*windows: Window) -> Floats:
+        return count_bands(fit, *windows, without=rules.rivals)
 
     stretch, oxide = within(rules.stretch), within(rules.oxide)
     out_of_plane, in_plane = within(rules.out_of_plane), within(rules.in_plane)
     axial = within(rules.axial)
-    equatorial = within(rules.equatorial) & ~axial
+    equatorial = within((rules.equatorial[0], rules.axial[0]))
     axial_ratio, axial_why = ratio(axial, equatorial)
     oxide_ratio, oxide_why = ratio(oxide, stretch)
     asked = (
@@ -166,13 +182,12 @@ def _remark(why: str, ratio: LogRatio) -> str:
 def _amorphous_share(
     fit: BandFit,
     rules: MetricRules,
-    ratio: Callable[[Bools, Bools], tuple[LogRatio, str]],
+    ratio: Callable[[Floats, Floats], tuple[LogRatio, str]],
 ) -> Metric | None:
-    """Return the share of the glass from two templates, kappa a nuisance."""
+    """Return the share of the glass against the crystal, kappa a nuisance."""
     species = fit.model.species
-    n_bands = len(fit.model.bands)
     glass, crystal = (
-        np.asarray([k >= n_bands and s in wanted for k, s in enumerate(species)])
+        np.asarray([float(s in wanted) for s in species])
         for wanted in (rules.glass, rules.crystal)
     )
     if not glass.any() or not crystal.any():

@@ -84,8 +84,8 @@ def add_missing_bands(
 
 
 def _price(fit: BandFit) -> float:
-    """Return what the BIC asks for one more band: its areas, centre, width, shape."""
-    return (len(fit.spectra) + 3) * math.log(independent_points(fit))
+    """Return what the BIC asks for one more band: amount, centre, width, shape."""
+    return 4.0 * math.log(independent_points(fit))
 
 
 def _extended(fit: BandFit, candidate: Candidate) -> BandFit:
@@ -111,9 +111,9 @@ def find_missing_band(fit: BandFit, *, narrowest: float) -> Candidate | None:
     Notes
     -----
     The score test of each candidate on a grid of centres and three widths, with all
-    parameters of the model and its baseline free: the gain is
-    ``(g'r)^2 / g'g``, g and r without what the model can take up, summed over the
-    spectra where the amplitude is positive.
+    parameters of the model and its baseline free: the gain is ``(g'r)^2 / g'g``, g
+    and r without what the model can take up. The amplitude is common to the spectra,
+    in proportion to the areas of each.
     """
     first = fit.spectra[0].raman_shift
     centres = np.arange(first[0] + narrowest, first[-1] - narrowest, _GRID)
@@ -128,17 +128,22 @@ def find_missing_band(fit: BandFit, *, narrowest: float) -> Candidate | None:
     if not pairs:
         return None
     centre, width = (np.asarray(column) for column in zip(*pairs, strict=True))
-    gain = np.zeros(centre.size)
-    for number in range(len(fit.spectra)):
-        gain += _gains(fit, number, centre, width)
+    slope, power = np.zeros(centre.size), np.zeros(centre.size)
+    signal = fit.areas.sum(axis=1)
+    for number, amount in enumerate(signal / max(float(signal.max()), 1e-300)):
+        own_slope, own_power = _scores(fit, number, centre, width)
+        slope, power = slope + amount * own_slope, power + amount**2 * own_power
+    gain = np.where(slope > 0.0, slope**2 / np.maximum(power, 1e-300), 0.0)
     best = int(np.argmax(gain))
     return Candidate(
         centre=float(centre[best]), fwhm=float(width[best]), gain=float(gain[best])
     )
 
 
-def _gains(fit: BandFit, number: int, centre: Floats, width: Floats) -> Floats:
-    """Return the gain of each candidate in one spectrum."""
+def _scores(
+    fit: BandFit, number: int, centre: Floats, width: Floats
+) -> tuple[Floats, Floats]:
+    """Return ``g'r`` and ``g'g`` of each candidate in one spectrum."""
     spectrum = fit.spectra[number]
     columns = fit.columns(number)
     jacobian = stack_jacobian(columns, fit.layout)
@@ -173,5 +178,5 @@ def _gains(fit: BandFit, number: int, centre: Floats, width: Floats) -> Floats:
     left = trial.T @ residual - seen.T @ (kept.T @ residual)
     power = np.einsum("ij,ij->j", trial, trial) - np.einsum("ij,ij->j", seen, seen)
     whole = np.einsum("ij,ij->j", trial, trial)
-    usable = (power > 1e-3 * whole) & (left > 0.0)
-    return np.where(usable, left**2 / np.maximum(power, 1e-300), 0.0)
+    usable = power > 1e-3 * whole
+    return np.where(usable, left, 0.0), np.where(usable, power, 0.0)
