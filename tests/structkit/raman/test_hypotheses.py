@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from structkit.errors import SchemaError
@@ -12,6 +13,11 @@ from structkit.raman.library import load_bands
 
 LIBRARY = load_bands()
 HYPOTHESES = load_hypotheses()
+
+MERGED = 0.95
+"""Correlation of two amplitudes above which a fit has to merge their bands."""
+SHIFT = np.arange(60.0, 1100.0, 2.0)
+"""cm-1: a spectrum with a grating of 600 per mm."""
 
 
 def get(name: str) -> Hypothesis:
@@ -38,6 +44,17 @@ def test_each_is_told_apart_by_bands_of_its_own(one: Hypothesis) -> None:
         if other is not one:
             theirs = {band.name for band in other.select_bands(LIBRARY)}
             assert set(taken) != theirs
+
+
+@pytest.mark.parametrize("one", HYPOTHESES, ids=lambda one: one.name)
+def test_its_bands_can_be_told_apart_where_they_are_expected(one: Hypothesis) -> None:
+    """Correlations of the amplitudes of Lorentzians at the expected centres."""
+    bands = one.select_bands(LIBRARY)
+    curves = [1.0 / (1.0 + (2.0 * (SHIFT - b.wavenumber) / b.fwhm) ** 2) for b in bands]
+    covariance = np.linalg.inv(np.inner(curves, curves))
+    std = np.sqrt(np.diagonal(covariance))
+    correlation = covariance / np.outer(std, std) - np.eye(len(bands))
+    assert np.max(np.abs(correlation)) < MERGED
 
 
 def test_one_line_has_one_owner() -> None:
