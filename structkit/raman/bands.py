@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from structkit.errors import SchemaError
 
@@ -46,6 +46,10 @@ class Band:
     """DOI of the source."""
     grade: Grade = "memory"
     """How far to trust the wavenumber."""
+    in_hypotheses: bool = True
+    """Whether a fit of its species takes it; False: listed to be known of."""
+    remark: str = ""
+    """What to keep in mind, in a sentence or two."""
 
     def __post_init__(self) -> None:
         """Refuse what no band can be."""
@@ -56,11 +60,17 @@ class Band:
                 raise SchemaError(f"band {self.name!r}: {field} must be positive")
         if not self.fwhm_factor > 1.0:
             raise SchemaError(f"band {self.name!r}: fwhm_factor must be above 1")
+        if self.strength < 0.0:
+            raise SchemaError(f"band {self.name!r}: strength must not be negative")
+        if self.grade not in get_args(Grade):
+            raise SchemaError(
+                f"band {self.name!r}: grade {self.grade!r} is none of {get_args(Grade)}"
+            )
         low, high = self.limits
         if not low < self.wavenumber < high:
             raise SchemaError(
                 f"band {self.name!r}: its window {low:g} to {high:g} cm-1 does not "
-                f"hold its wavenumber {self.wavenumber:g}"
+                f"hold its wavenumber {self.wavenumber:g}; give both"
             )
 
     @property
