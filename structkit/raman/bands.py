@@ -30,6 +30,10 @@ class Band:
     """Expected full width at half maximum, **cm-1**."""
     fwhm_factor: float = 2.0
     """1 sigma of the log-normal prior on the width, as a factor."""
+    lorentz: float = 0.5
+    """Expected Lorentzian share, 0 Gaussian to 1 Lorentzian."""
+    lorentz_std: float = 0.3
+    """1 sigma of the normal prior on it."""
     family: str = ""
     """Bands of one family share width and shape; empty: a family of its own."""
     mode: str = ""

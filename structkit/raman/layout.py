@@ -20,8 +20,6 @@ from structkit.raman.model import BandModel
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-MIXING_PRIOR = (0.5, 0.3)
-"""Mean and 1 sigma of the prior on the Lorentzian share."""
 MIXING_LIMITS = (0.0, 1.0)
 _VOIGT_MIXING = 0.98
 _WIDTH_SIGMAS = 3.0
@@ -144,7 +142,9 @@ def shared_priors(model: BandModel, layout: Layout, *, step: float) -> Priors:
         mean[place], std[place] = math.log(max(fwhm, 1.05 * floor)), math.log(factor)
         low[place] = max(mean[place] - reach, math.log(floor))
         high[place] = mean[place] + reach
-    mean[layout.mixing], std[layout.mixing] = MIXING_PRIOR
+    mixing = _family_mixings(model)
+    mean[layout.mixing] = [value for value, _ in mixing]
+    std[layout.mixing] = [spread for _, spread in mixing]
     low[layout.mixing], high[layout.mixing] = MIXING_LIMITS
     if model.shape == "voigt":
         high[layout.mixing] = _VOIGT_MIXING
@@ -164,6 +164,16 @@ def _family_widths(model: BandModel) -> list[tuple[float, float]]:
         logs = [math.log(band.fwhm) for band in members]
         factor = max(band.fwhm_factor for band in members)
         found.append((math.exp(sum(logs) / len(logs)), factor))
+    return found
+
+
+def _family_mixings(model: BandModel) -> list[tuple[float, float]]:
+    """Return mean and widest spread of the Lorentzian share of each family."""
+    found = []
+    for family in model.families:
+        members = [b for b in model.bands if (b.family or b.name) == family]
+        mean = sum(band.lorentz for band in members) / len(members)
+        found.append((mean, max(band.lorentz_std for band in members)))
     return found
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from structkit.raman.bands import Band
 from structkit.raman.hypotheses import load_hypotheses
 from structkit.raman.library import BandLibrary, load_bands
-from structkit.raman.remarks import Statement, load_statements
+from structkit.raman.statements import Statement, load_statements
 from structkit.raman.windows import INDEX_WINDOWS, STUDY_WINDOWS
 
 _INTRODUCTION = """\
@@ -63,7 +63,7 @@ reach the bands that tell them apart, it cannot judge between them.
 _STATEMENTS = """\
 ## Statements that do not hold as printed
 
-Raised by the lines found in a fit, with `structkit.raman.remarks.review_statements`.
+Raised by the lines found in a fit, with `structkit.raman.statements.review_statements`.
 What the study says is in our words.
 """
 

@@ -9,7 +9,7 @@ import pytest
 
 from structkit.errors import SchemaError
 from structkit.raman.library import load_bands
-from structkit.raman.remarks import Statement, load_statements, review_statements
+from structkit.raman.statements import Statement, load_statements, review_statements
 from structkit.raman.windows import A1G_STRETCH, STRETCH, STUDY_AXIAL_LINE
 
 STATEMENTS = {one.name: one for one in load_statements()}
