@@ -7,6 +7,7 @@ baseline can explain, and the bands' covariance holds the baseline's uncertainty
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +20,6 @@ from structkit.raman.model import BaselineOptions
 Floats = NDArray[np.float64]
 
 _DEGREE = 3
-EDGE_BELOW = 150.0
-"""A range that starts below, cm-1, may hold the wing of the laser line."""
-_EDGE_POWERS = (2, 6)
 SMOOTHNESS_GRID = tuple(10.0**k for k in range(-3, 6))
 """Weights of the penalty that are tried, relative to noise and light."""
 _RIDGE = 1e-10
@@ -49,35 +47,37 @@ def spline_basis(raman_shift: Floats, options: BaselineOptions) -> Floats:
     after = high + step * np.arange(1, _DEGREE + 1)
     knots = np.concatenate([before, inner, after])
     inside = np.clip(raman_shift, low, np.nextafter(high, low))
-    splines = np.asarray(BSpline.design_matrix(inside, knots, _DEGREE).toarray())
-    if not 0.0 < low < EDGE_BELOW:
-        return splines
-    edge = [(low / raman_shift) ** power for power in _EDGE_POWERS]
-    return np.column_stack([splines, *edge])
+    return np.asarray(BSpline.design_matrix(inside, knots, _DEGREE).toarray())
 
 
-def difference_penalty(basis: Floats, order: int) -> Floats:
-    """Return the differences that are held small, shape (n_rows, n_columns).
+def edge_curves(raman_shift: Floats, decays: Sequence[float]) -> Floats:
+    """Return what the laser's edge filter may let through, shape (n_points, n).
 
     Parameters
     ----------
-    basis : ndarray, shape (n_points, n_columns)
-        From :func:`spline_basis`; columns of the laser's edge, which come after the
-        splines, are not held.
-    order : int
-        1, 2 or 3.
+    raman_shift : ndarray, shape (n_points,)
+        Ascending, **cm-1**.
+    decays : sequence of float
+        Decay lengths, **cm-1**.
+
+    Notes
+    -----
+    ``exp(-(nu - nu_first) / decay)`` each, to be added with positive weights: such
+    sums come close to any curve that falls ever more slowly (Bernstein 1929,
+    10.1007/BF02547400), whatever its formula is.
     """
-    n_columns = basis.shape[1]
-    n_splines = _count_splines(basis)
+    away = raman_shift - raman_shift[0]
+    return (
+        np.asarray([np.exp(-away / decay) for decay in decays])
+        .reshape(len(decays), raman_shift.size)
+        .T
+    )
+
+
+def difference_penalty(n_splines: int, order: int) -> Floats:
+    """Return the matrix of differences, shape (n_splines - order, n_splines)."""
     order = min(order, n_splines - 1)
-    differences = np.diff(np.eye(n_splines), n=order, axis=0)
-    return np.pad(differences, ((0, 0), (0, n_columns - n_splines)))
-
-
-def _count_splines(basis: Floats) -> int:
-    """Return how many columns are splines: those vanish somewhere, an edge never."""
-    edge = np.all(basis > 0.0, axis=0) & (basis[0] == 1.0)
-    return int(basis.shape[1] - np.count_nonzero(edge))
+    return np.asarray(np.diff(np.eye(n_splines), n=order, axis=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

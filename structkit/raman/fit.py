@@ -14,6 +14,7 @@ from structkit.errors import FitError, SchemaError
 from structkit.raman.baseline import (
     SMOOTHNESS_GRID,
     difference_penalty,
+    edge_curves,
     log_evidence,
     spline_basis,
 )
@@ -49,6 +50,7 @@ Floats = NDArray[np.float64]
 
 MASKED = "masked"
 """Variable (spot, raman_shift): 1 where a point has no weight."""
+_NO_WEIGHT = 1e6
 _FIRST_STEPS = 6
 _OUTLIER = 5.0
 _NEIGHBOURS = 7
@@ -120,10 +122,13 @@ class BandFit:
     def curves(self, number: int) -> tuple[Floats, Floats]:
         """Return the bands (n_points, n_columns) and the baseline of one spectrum."""
         spectrum = self.spectra[number]
-        bands = self.columns(number).unit * self.areas[number]
+        linear = self.solution.locals[number][self.layout.linear]
+        light = self.columns(number).unit * linear
+        bands, edge = light[:, self.layout.columns], light[:, self.layout.edge]
         projection = spectrum.project(spectrum.sigma, self.smoothness)
-        left = (spectrum.intensity - bands.sum(axis=1)) / spectrum.sigma
-        return bands, spectrum.basis @ projection.solve(left)
+        left = (spectrum.intensity - light.sum(axis=1)) / spectrum.sigma
+        smooth = spectrum.basis @ projection.solve(left)
+        return bands, np.asarray(smooth + edge.sum(axis=1))
 
     def residual(self, number: int) -> Floats:
         """Return data less model over sigma of one spectrum, shape (n_points,)."""
@@ -188,7 +193,7 @@ def fit_blocks(
     smoothness: float | None = None,
 ) -> BandFit:
     """Fit one model to spectra that are arrays already; see :func:`fit_bands`."""
-    layout = make_layout(model)
+    layout = make_layout(model, n_edges=blocks[0].edge.shape[1])
     first = blocks[0].raman_shift
     step = float(np.median(np.diff(first)))
     priors = shared_priors(model, layout, step=step), local_priors(model, layout)
@@ -288,7 +293,7 @@ def choose_smoothness(fit: BandFit) -> float:
         columns = fit.columns(number)
         sigma = spectrum.sigma
         jacobian = stack_jacobian(columns, fit.layout) / sigma[:, None]
-        light = columns.unit @ fit.areas[number]
+        light = columns.unit @ fit.solution.locals[number][fit.layout.linear]
         total += log_evidence(
             spectrum.basis / sigma[:, None],
             spectrum.penalty,
@@ -324,23 +329,26 @@ def _make_blocks(
         validate_spectra(dataset)
         shift = dataset[RAMAN_SHIFT].to_numpy().astype(float)
         basis = spline_basis(shift, model.baseline)
-        penalty = difference_penalty(basis, model.baseline.penalty_order)
+        penalty = difference_penalty(basis.shape[1], model.baseline.penalty_order)
+        decays = model.baseline.edge_decays
+        low_enough = 0.0 < shift[0] < model.baseline.edge_below
+        edge = edge_curves(shift, decays if low_enough else ())
         values = dataset[INTENSITY].to_numpy().astype(float)
         sigma = noise_of(dataset)
-        kept = np.ones(values.shape, dtype=bool)
         if MASKED in dataset:
-            kept = dataset[MASKED].to_numpy() == 0
-        for row, own_sigma, keep in zip(values, sigma, kept, strict=True):
+            sigma = np.where(dataset[MASKED].to_numpy() != 0, sigma * _NO_WEIGHT, sigma)
+        for row, own_sigma in zip(values, sigma, strict=True):
             if not np.any(row):
                 raise FitError("a spectrum is all zero; leave empty spots out")
             blocks.append(
                 Spectrum(
-                    raman_shift=shift[keep],
-                    intensity=row[keep],
-                    sigma=own_sigma[keep],
-                    basis=basis[keep],
+                    raman_shift=shift,
+                    intensity=row,
+                    sigma=own_sigma,
+                    basis=basis,
                     penalty=penalty,
-                    light=float(np.mean(np.abs(row[keep]))),
+                    edge=edge,
+                    light=float(np.mean(np.abs(row))),
                     along=place,
                 )
             )
@@ -403,7 +411,7 @@ def check_model(blocks: Sequence[Spectrum], model: BandModel) -> None:
             f"templates that do not cover {low:.4g} to {high:.4g} cm-1: "
             f"{', '.join(short)}; cut the range or measure them over all of it"
         )
-    layout = make_layout(model)
+    layout = make_layout(model, n_edges=blocks[0].edge.shape[1])
     splines = blocks[0].basis.shape[1]
     needed = len(blocks) * (layout.n_local + splines) + layout.n_shared
     points = sum(block.raman_shift.size for block in blocks)

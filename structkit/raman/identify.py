@@ -177,7 +177,7 @@ def fit_ensemble(fit: BandFit) -> tuple[BandFit, ...]:
                 blocks.append(spectrum)
                 continue
             basis = spline_basis(spectrum.raman_shift, options)
-            penalty = difference_penalty(basis, options.penalty_order)
+            penalty = difference_penalty(basis.shape[1], options.penalty_order)
             blocks.append(replace(spectrum, basis=basis, penalty=penalty))
         model = replace(fit.model, loss="normal")
         found.append(

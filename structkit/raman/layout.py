@@ -74,6 +74,8 @@ class Layout:
     """Areas of the free bands, then of the ties."""
     scale: slice
     """Scales of the templates (their areas)."""
+    edge: slice
+    """Heights of the laser's edge at the first point."""
     axis_shift: int
     """Shift of the spectrum's axis."""
     n_local: int
@@ -81,11 +83,16 @@ class Layout:
 
     @property
     def columns(self) -> slice:
-        """Return the slice of areas and scales together."""
+        """Return the slice of areas and scales together: what has a name."""
         return slice(self.area.start, self.scale.stop)
 
+    @property
+    def linear(self) -> slice:
+        """Return the slice of all that the light is linear in."""
+        return slice(0, self.axis_shift)
 
-def make_layout(model: BandModel) -> Layout:
+
+def make_layout(model: BandModel, *, n_edges: int = 0) -> Layout:
     """Return where the parameters of ``model`` stand."""
     families = model.families
     family = [families.index(band.family or band.name) for band in model.bands]
@@ -108,8 +115,9 @@ def make_layout(model: BandModel) -> Layout:
         shares=model.shares,
         area=slice(0, n_areas),
         scale=slice(n_areas, n_areas + n_templates),
-        axis_shift=n_areas + n_templates,
-        n_local=n_areas + n_templates + 1,
+        edge=slice(n_areas + n_templates, n_areas + n_templates + n_edges),
+        axis_shift=n_areas + n_templates + n_edges,
+        n_local=n_areas + n_templates + n_edges + 1,
     )
 
 
@@ -182,7 +190,7 @@ def local_priors(model: BandModel, layout: Layout) -> Priors:
     n = layout.n_local
     mean, std = np.zeros(n), np.full(n, np.inf)
     low, high = np.full(n, -np.inf), np.full(n, np.inf)
-    low[layout.columns] = 0.0
+    low[layout.linear] = 0.0
     held = model.shift_std <= 0.0
     std[layout.axis_shift] = _HELD if held else model.shift_std
     reach = 0.0 if held else 5.0 * model.shift_std

@@ -25,6 +25,11 @@ class BaselineOptions:
     """Distance of the knots, **cm-1**: what is narrower than about this is a band."""
     penalty_order: int = 2
     """Differences of neighbouring coefficients that are held small."""
+    edge_decays: tuple[float, ...] = (12.0, 24.0, 48.0, 96.0)
+    """Decay lengths of what the laser's filter lets through, **cm-1**; each with a
+    positive weight. Left out where the range starts above ``edge_below``."""
+    edge_below: float = 200.0
+    """First Raman shift above which there is no edge, **cm-1**."""
     smoothness: float | None = None
     """Weight of the penalty relative to the light; None: the most probable one."""
 

@@ -220,6 +220,7 @@ def lmfit_problem(fit: BandFit) -> LmfitProblem:
     projection = spectrum.project(spectrum.sigma, fit.smoothness)
     names = [*shared_names(fit.model)]
     names += [f"{identifier(name)}_area_1" for name in fit.model.names]
+    names += [f"edge_{k}_1" for k in range(layout.edge.stop - layout.edge.start)]
     names += ["axis_shift_1"]
     low = np.concatenate([fit.shared_priors.low, fit.local_priors.low])
     high = np.concatenate([fit.shared_priors.high, fit.local_priors.high])
@@ -250,7 +251,7 @@ def lmfit_problem(fit: BandFit) -> LmfitProblem:
             shared=shared,
             local=local,
         )
-        light = columns.unit @ local[layout.columns]
+        light = columns.unit @ local[layout.linear]
         left = ((spectrum.intensity - light) / spectrum.sigma)[:, None]
         return np.concatenate([project(left)[:, 0], (flat - mean) / std])
 

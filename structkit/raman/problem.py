@@ -35,7 +35,7 @@ class TemplateCurve:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Spectrum:
-    """Arrays of one spectrum, masked points left out."""
+    """Arrays of one spectrum; a masked point has a huge sigma."""
 
     raman_shift: Floats
     """Ascending, cm-1, shape (n_points,)."""
@@ -47,6 +47,8 @@ class Spectrum:
     """Splines of the baseline, shape (n_points, n_splines)."""
     penalty: Floats
     """Differences of its coefficients."""
+    edge: Floats
+    """Curves of the laser's edge, shape (n_points, n_edges)."""
     light: float
     """Level of the baseline, for the penalty."""
     along: float = 0.0
@@ -86,7 +88,8 @@ def evaluate_columns(
     """
     x = spectrum.raman_shift
     n = len(model.bands)
-    unit = np.empty((x.size, layout.columns.stop))
+    unit = np.empty((x.size, layout.linear.stop))
+    unit[:, layout.edge] = spectrum.edge
     by_shared = np.zeros((x.size, layout.n_shared))
     by_axis = np.zeros(x.size)
     if n:
@@ -160,7 +163,7 @@ def form_normal(
     """Return the normal equations at given columns."""
     jacobian = stack_jacobian(columns, layout)
     jacobian /= sigma[:, None]
-    light = columns.unit @ local[layout.columns]
+    light = columns.unit @ local[layout.linear]
     residual = (spectrum.intensity - light) / sigma
     products = projection.reduce_products(jacobian, residual)
     return Normal(products.normal, -products.gradient, products.chi_square)

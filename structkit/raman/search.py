@@ -130,8 +130,12 @@ def find_missing_band(fit: BandFit, *, narrowest: float) -> Candidate | None:
     centre, width = (np.asarray(column) for column in zip(*pairs, strict=True))
     slope, power = np.zeros(centre.size), np.zeros(centre.size)
     signal = fit.areas.sum(axis=1)
+    shapes = _trial_shapes(first, centre, width)
     for number, amount in enumerate(signal / max(float(signal.max()), 1e-300)):
-        own_slope, own_power = _scores(fit, number, centre, width)
+        axis = fit.spectra[number].raman_shift
+        if axis.shape != first.shape or np.any(axis != first):
+            first, shapes = axis, _trial_shapes(axis, centre, width)
+        own_slope, own_power = _scores(fit, number, shapes)
         slope, power = slope + amount * own_slope, power + amount**2 * own_power
     gain = np.where(slope > 0.0, slope**2 / np.maximum(power, 1e-300), 0.0)
     best = int(np.argmax(gain))
@@ -140,9 +144,14 @@ def find_missing_band(fit: BandFit, *, narrowest: float) -> Candidate | None:
     )
 
 
-def _scores(
-    fit: BandFit, number: int, centre: Floats, width: Floats
-) -> tuple[Floats, Floats]:
+def _trial_shapes(raman_shift: Floats, centre: Floats, width: Floats) -> Floats:
+    """Return the candidates as curves of unit area, shape (n_points, n_candidates)."""
+    distance = raman_shift[None, :] - centre[:, None]
+    mixing = np.full(centre.size, _MIXING)
+    return np.ascontiguousarray(evaluate_shape(distance, width, mixing).value.T)
+
+
+def _scores(fit: BandFit, number: int, shapes: Floats) -> tuple[Floats, Floats]:
     """Return ``g'r`` and ``g'g`` of each candidate in one spectrum."""
     spectrum = fit.spectra[number]
     columns = fit.columns(number)
@@ -166,14 +175,9 @@ def _scores(
     orthogonal, triangle = np.linalg.qr(rows)
     strength = np.abs(np.diag(triangle))
     kept = orthogonal[: sigma.shape[0], strength > 1e-10 * strength.max()]
-    light = columns.unit @ fit.areas[number]
+    light = columns.unit @ fit.solution.locals[number][fit.layout.linear]
     residual = (spectrum.intensity - light) / spectrum.sigma
-    shapes = evaluate_shape(
-        spectrum.raman_shift[None, :] - centre[:, None],
-        width,
-        np.full(centre.size, _MIXING),
-    ).value
-    trial = shapes.T / sigma
+    trial = shapes / sigma
     seen = kept.T @ trial
     left = trial.T @ residual - seen.T @ (kept.T @ residual)
     power = np.einsum("ij,ij->j", trial, trial) - np.einsum("ij,ij->j", seen, seen)

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import wofz
@@ -21,6 +22,8 @@ LN2 = math.log(2.0)
 _GAUSS_HEIGHT = 2.0 * math.sqrt(LN2 / math.pi)
 _LORENTZ_HEIGHT = 2.0 / math.pi
 _SIGMA_PER_FWHM = 1.0 / (2.0 * math.sqrt(2.0 * LN2))
+_FAR = 60.0
+"""Exponent of a Gaussian beyond which it is nothing."""
 _OLIVERO = (0.5346, 0.2166)
 _MIN_GAUSS = 1e-3
 """Smallest Gaussian share of a Voigt's width: none at all would divide by zero."""
@@ -87,14 +90,31 @@ def evaluate_shape(
 
 def _pseudo_voigt(x: Floats, w: Floats, m: Floats) -> ShapeValues:
     """Return ``m L + (1 - m) G``, both of FWHM ``w``."""
-    u = x / w
-    tail = 1.0 / (1.0 + 4.0 * u * u)
-    lorentz = (_LORENTZ_HEIGHT / w) * tail
-    gauss = (_GAUSS_HEIGHT / w) * np.exp(-4.0 * LN2 * u * u)
-    value = m * lorentz + (1.0 - m) * gauss
-    slope = (m * 8.0) * lorentz * tail + ((1.0 - m) * 8.0 * LN2) * gauss
-    by_centre = slope * u / w
-    return ShapeValues(value, by_centre, by_centre * x - value, lorentz - gauss)
+    out = np.empty((4, *x.shape))
+    _fill_pseudo_voigt(np.ascontiguousarray(x), w[:, 0].copy(), m[:, 0].copy(), out)
+    return ShapeValues(out[0], out[1], out[2], out[3])
+
+
+@numba.njit(cache=True)
+def _fill_pseudo_voigt(x, w, m, out):  # type: ignore[no-untyped-def]
+    """Write values and derivatives of pseudo-Voigts into ``out``."""
+    n_bands, n_points = x.shape
+    for k in range(n_bands):
+        width, mixing = w[k], m[k]
+        top_lorentz, top_gauss = _LORENTZ_HEIGHT / width, _GAUSS_HEIGHT / width
+        for i in range(n_points):
+            u = x[k, i] / width
+            tail = 1.0 / (1.0 + 4.0 * u * u)
+            lorentz = top_lorentz * tail
+            exponent = 4.0 * LN2 * u * u
+            gauss = top_gauss * math.exp(-exponent) if exponent < _FAR else 0.0
+            value = mixing * lorentz + (1.0 - mixing) * gauss
+            slope = 8.0 * (mixing * lorentz * tail + (1.0 - mixing) * LN2 * gauss)
+            by_centre = slope * u / width
+            out[0, k, i] = value
+            out[1, k, i] = by_centre
+            out[2, k, i] = by_centre * x[k, i] - value
+            out[3, k, i] = lorentz - gauss
 
 
 def _gauss_share(m: Floats) -> tuple[Floats, Floats]:
