@@ -35,6 +35,7 @@ from structkit.uncertainty import COUNT_STEP
 Floats = NDArray[np.float64]
 
 _SIXTEEN_BITS = 65535
+_LARGEST_INTEGER = 2.0**53
 _WHITENESS_LIMIT = 0.5
 _MIN_WHITENESS_ORDERS = 100
 _SPOTS_LOOKED_AT = 24
@@ -146,7 +147,9 @@ def find_offset_step(intensity: ArrayLike) -> float | None:
     2.0
     """
     values = np.asarray(intensity, dtype=float).ravel()
-    if values.size and np.all(values == np.round(values)):
+    if values.size == 0 or float(np.ptp(values)) >= _LARGEST_INTEGER:
+        return None
+    if np.all(values == np.round(values)):
         step = float(np.gcd.reduce((values - values.min()).astype(np.int64)))
         return step if step > 0.0 else None
     return find_count_step(values) or _find_fraction(values)

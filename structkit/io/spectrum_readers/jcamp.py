@@ -38,8 +38,9 @@ _TABLES = ("XYDATA", "XYPOINTS")
 _NO_SPECTRUM = ("PEAKTABLE", "PEAKASSIGNMENTS", "NTUPLES")
 _LASER_LABEL = re.compile(r"(LASER|EXCITATION).*(WAVELENGTH|NM)|^.?EXCITATION$|LASER$")
 _PAIR = re.compile(r"[,;\s]+")
-_AGREEMENT = 0.6
-"""An X of a line may differ from its place by this many steps: it is rounded."""
+_AGREEMENT = 1.6
+"""Steps that the X of a line may be off: it is rounded, and after a check value some
+programs write the X of the next point. A missing line is off by more."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -104,7 +104,8 @@ def _floats(content: bytes, count: int, what: str, path: Path) -> Floats:
             f"{path}: {held} numbers of {what} where {count} are due; the file is "
             "cut, copy it again"
         )
-    return np.frombuffer(content, dtype="<f4", count=count).astype(float)
+    with np.errstate(invalid="ignore"):  # what is no number is refused with its place
+        return np.frombuffer(content, dtype="<f4", count=count).astype(float)
 
 
 def _axis_unit(block: bytes, path: Path) -> AxisUnit | None:
