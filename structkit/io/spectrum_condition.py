@@ -161,7 +161,8 @@ def _find_fraction(values: Floats) -> float | None:
     for n in _FRACTIONS:
         scaled = values * n
         if np.all(np.abs(scaled - np.round(scaled)) <= n * tolerance):
-            return 1.0 / n
+            tenths = np.allclose(10.0 * values, np.round(10.0 * values), atol=1e-3)
+            return None if tenths and n % 10 == 0 else 1.0 / n
     return None
 
 
@@ -181,7 +182,9 @@ def measure_whiteness(intensity: Floats) -> Whiteness | None:
     Notes
     -----
     As in :mod:`structkit.io.noise`, without comparing with counting noise: only the
-    ratio of the powers is used, so the scale and the gain do not matter.
+    ratio of the powers is used, so the scale and the gain do not matter. A plain
+    moving average leaves as much at the highest as at the middle frequencies and is
+    not found; binomial, Savitzky-Golay and the software's own filters are.
     """
     n_used = min(_SPOTS_LOOKED_AT, intensity.shape[0])
     chosen = np.unique(np.linspace(0, intensity.shape[0] - 1, n_used).astype(int))
