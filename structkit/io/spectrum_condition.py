@@ -19,6 +19,7 @@ from structkit.io.noise import find_count_step, measure_noise
 from structkit.io.raw_spectra import RawSpectra
 from structkit.schema import (
     ACCUMULATIONS,
+    ARBITRARY,
     BASELINE_SUBTRACTED,
     COUNTS,
     EMPTY,
@@ -97,7 +98,7 @@ def assess_spectra(spectra: xr.Dataset, raw: RawSpectra) -> xr.Dataset:
     step = find_offset_step(lit)
     result = spectra.copy()
     counts = spectra[INTENSITY].attrs["units"] == COUNTS
-    if step is not None and counts:
+    if step is not None and spectra[INTENSITY].attrs["units"] != ARBITRARY:
         result[INTENSITY] = result[INTENSITY].assign_attrs({COUNT_STEP: step})
     summed = _is_summed(spectra, step, lit) if counts else None
     shift = spectra[RAMAN_SHIFT].to_numpy()

@@ -2,8 +2,8 @@
 
 A chain of blocks, each with a name of four letters, a number and its size. Used are
 ``WDF1`` (sizes, laser, accumulations, title), ``XLST`` (the axis), ``DATA`` (32-bit
-intensities, one spectrum after another), ``ORGN`` (position and time of each spectrum)
-and the lists of settings in ``WXDM`` and ``WXCS``.
+intensities, one spectrum after another) and ``ORGN`` (position and time of each).
+Exposure and grating stand in lists of settings that are not read.
 
 The layout was learned from the files themselves and from the readers of Gwyddion
 (modules/file/renishaw.c) and py-wdf-reader.
