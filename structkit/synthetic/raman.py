@@ -171,12 +171,13 @@ def simulate_series(
         Over ``sample`` and ``band``: ``area`` (count cm-1, 0 where absent), ``centre``,
         ``fwhm`` (cm-1, NaN where absent); ``band_species`` and ``nominal`` over
         ``band``. Over ``sample``: the ratios of
-        :mod:`structkit.synthetic.raman_metrics`, also with ``_reduced`` behind the name
-        (convention ``photon``), ``oxygen``, ``milling_time``; ``amount`` over
-        ``sample`` and ``species``. Over ``sample`` and ``spot``: ``signal``,
-        ``fluorescence``, ``axis_error``, ``crystallised``, ``spikes`` (number of
-        points), and ``species_factor`` (also over ``species``). Over all three of
-        ``sample``, ``spot``, ``raman_shift``: ``expected`` (count, offset included).
+        :mod:`structkit.synthetic.raman_metrics`, all but ``glass_share`` also with
+        ``_reduced`` behind the name (convention ``photon``), ``oxygen``,
+        ``milling_time``; ``amount`` over ``sample`` and ``species``. Over ``sample``
+        and ``spot``: ``signal``, ``fluorescence``, ``axis_error``, ``crystallised``,
+        ``spikes`` (number of points), and ``species_factor`` (also over ``species``).
+        Over ``sample``, ``spot`` and ``raman_shift``: ``expected`` (count, offset
+        included).
         Scalar: ``kappa``, ``axial_ratio``, ``resolved``.
 
     Raises
@@ -362,6 +363,8 @@ def _over_samples(samples: Sequence[RamanSample]) -> dict[str, Variable]:
         name: (SAMPLE, [each[name] for each in emitted], plain) for name in emitted[0]
     }
     for name in reduced[0]:
+        if name == "glass_share":
+            continue
         data[f"{name}_reduced"] = (SAMPLE, [each[name] for each in reduced], plain)
     species = _species_of(samples)
     amounts = [[s.amounts.get(name, np.nan) for name in species] for s in samples]

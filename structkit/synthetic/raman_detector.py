@@ -38,7 +38,7 @@ Flags = NDArray[np.bool_]
 DAMAGE = "crystallised by the beam"
 """Group of what a crystallised spot emits beside the sample's own bands."""
 _FOLLOWS = {AXIAL: NTC, OXIDE_BRIDGE: GLASS}
-_FIRST_NM, _DISPERSION, _CURVATURE = 532.357, 0.05245, -2.25e-7
+_FIRST_NM, _DISPERSION, _CURVATURE = 532.355, 0.052495, -2.378e-7
 _PIXELS = 1024
 _SPIKE_POINTS = 1.5
 _SPIKE_COUNTS = (150.0, 15000.0)
@@ -118,8 +118,8 @@ def spectrometer_axis(low: float = 60.0, high: float = 1100.0) -> tuple[Floats, 
     Returns
     -------
     centres : ndarray, shape (n_pixels,)
-        **cm-1**, inside ``low`` to ``high``; 1.85 apart at 60, 1.67 at 1100, as with
-        532 nm, 600 grooves/mm and 0.8 m focal length.
+        **cm-1**, inside ``low`` to ``high``; 1.84 apart at 60, 1.64 at 1100, as with
+        532 nm and 600 grooves/mm.
     edges : ndarray, shape (n_pixels + 1,)
         **cm-1**.
 
@@ -127,7 +127,7 @@ def spectrometer_axis(low: float = 60.0, high: float = 1100.0) -> tuple[Floats, 
     --------
     >>> centres, edges = spectrometer_axis()
     >>> print(centres.size, edges.size)
-    590 591
+    599 600
     """
     pixels = np.arange(_PIXELS + 1, dtype=np.float64) - 0.5
     laser = 1e7 / LASER_NM
