@@ -72,7 +72,7 @@ RAMAN_ADVERSARIES: Mapping[str, str] = MappingProxyType(
 )
 TA2O5_AREA = 0.15
 """Area of Ta2O5 that adversary ``ta2o5`` brings, over that of the sample itself."""
-COVER_GLASS_AREA = 0.8
+COVER_GLASS_AREA = 1.2
 """Area of the glass that adversary ``cover_glass`` brings, likewise."""
 CRYSTALLISED = 0.2
 """Share of the glass that the beam of ``laser_crystallised`` turns to NaTaCl6."""
@@ -118,8 +118,8 @@ class RamanTruth:
     """FWHM of the 405 and the 378 line before milling, **cm-1**."""
     resolved: bool = True
     """The two lines can be told apart: they are 8 to 12 wide, 27 cm-1 apart. Where
-    False they are inhomogeneous, 30 to 40 wide: with free widths and shapes no fit of
-    spectra like these knows the area at 405 to better than some 45 %."""
+    False they are inhomogeneous, 30 to 40 wide: a fit with free widths in which the
+    glass has its bands knows the area at 405 of a milled sample to 50 % at best."""
     broadening: float = 0.2
     """By how much endless milling widens the bands of NaTaCl6, relative."""
     peak_counts: float = 4000.0

@@ -9,6 +9,7 @@ import pytest
 
 from structkit.errors import PlanError
 from structkit.synthetic.raman import describe_series
+from structkit.synthetic.raman_lines import line_density
 from structkit.synthetic.raman_species import (
     ANNEALED,
     AXIAL,
@@ -110,8 +111,6 @@ def valley(truth: RamanTruth) -> float:
     sample = series(truth)["NTC"]
     pair = [b for b in sample.bands if b.name in (AXIAL, "NaTaCl6 378")]
     grid = np.arange(365.0, 420.0, 0.25)
-    from structkit.synthetic.raman_lines import line_density
-
     total = sum(
         b.area * line_density(grid, b.shape, spectrometer=sample.spectrometer)
         for b in pair
