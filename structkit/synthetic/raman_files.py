@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import xarray as xr
 
@@ -32,11 +33,16 @@ from structkit.synthetic.raman import (
     stream_of,
 )
 from structkit.synthetic.raman_detector import RamanOptions
+from structkit.synthetic.raman_species import NTC, TA2CL10
 from structkit.synthetic.raman_truth import RamanAdversary, RamanTruth
 
 FOLDER = "raman"
 """Folder of the spectra, beside the series file."""
 TRUTH_FILE = "raman_truth.nc"
+TEMPLATES: Mapping[str, str] = MappingProxyType(
+    {NTC: "NTC_template", TA2CL10: "TaCl5_template"}
+)
+"""Species -> name of its measured spectrum; that of NaTaCl6 has its 405 line."""
 _MINUTES_BEFORE = 9 * 60
 _TABLE_DIMS = (SPOT, RAMAN_SHIFT, "band", "species")
 
@@ -91,6 +97,7 @@ def _header(spectrum: xr.Dataset, title: str) -> str:
         "Instrument": LABEL,
         "Objective": "x50_LWD",
         "Grating": f"{float(spectrum['grating']):g} (500nm)",
+        "Spectro (cm-¹)": f"{float(shift.mean()):.3f}",
         "Laser": f"{float(spectrum[LASER_WAVELENGTH]):g}nm_Edge",
         "X (µm)": f"{float(spectrum['position_x'][0]):g}",
         "Y (µm)": f"{float(spectrum['position_y'][0]):g}",
@@ -158,7 +165,11 @@ def write_raman(
 
 
 def raman_table(
-    *, options: RamanOptions | None = None, reduction: str = "none", model: str = ""
+    *,
+    options: RamanOptions | None = None,
+    reduction: str = "none",
+    model: str = "",
+    templates: Sequence[str] = (),
 ) -> str:
     """Return the ``[raman]`` table of a series file whose spectra were written here.
 
@@ -169,7 +180,9 @@ def raman_table(
     reduction : str
         What is done to intensities before the fit.
     model : str
-        Bands to fit; empty: no such key.
+        ``replicates`` or ``series``; empty: no such key.
+    templates : sequence of str
+        Species (``NaTaCl6``, ``TaCl5``) whose measured spectra the table names.
     """
     options = options or RamanOptions()
     lines = [
@@ -180,7 +193,13 @@ def raman_table(
         f'blank = "{FOLDER}/cover_glass.txt"',
         f'reduction = "{reduction}"',
     ]
-    return "\n".join(lines + ([f'model = "{model}"'] if model else []))
+    if model:
+        lines.append(f'model = "{model}"')
+    for species in templates:
+        file = f"{FOLDER}/{TEMPLATES[species]}.txt"
+        lines += ["", "[[raman.template]]", f'species = "{species}"']
+        lines.append(f'file = "{file}"')
+    return "\n".join(lines)
 
 
 def raman_key(files: Sequence[str]) -> str:
@@ -198,6 +217,7 @@ def write_raman_series(
     times_h: Sequence[float] = (1.0, 2.0, 4.0, 6.0),
     options: RamanOptions | None = None,
     model: str = "",
+    templates: Sequence[str] = (),
 ) -> Path:
     """Write a milling series of Raman spectra alone, and its truth.
 
@@ -207,7 +227,7 @@ def write_raman_series(
         Where to write; made when absent.
     seed, adversary, resolved, truth, times_h, options
         As for :func:`structkit.synthetic.raman.simulate_series`.
-    model : str
+    model, templates
         As for :func:`raman_table`.
 
     Returns
@@ -239,7 +259,7 @@ def write_raman_series(
         'name = "NaCl + TaCl5 + Na2O, milled, Raman (synthetic)"\n'
         'axis = "milling_time"\n'
         "mixture = { NaCl = 1, TaCl5 = 1, Na2O = 1 }",
-        raman_table(options=options, model=model),
+        raman_table(options=options, model=model, templates=templates),
     ]
     for sample in samples:
         lines = [f'[[sample]]\nid = "{sample.name}"', f'role = "{sample.role}"']

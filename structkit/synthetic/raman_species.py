@@ -13,11 +13,12 @@ from types import MappingProxyType
 
 from structkit.synthetic.raman_lines import LineShape
 
+# the names that the analyst's table of bands uses, where it has the species
 NTC = "NaTaCl6"
-AXIAL = "NaTaCl6 405"
-TA2CL10 = "Ta2Cl10"
+AXIAL = "405 line"
+TA2CL10 = "TaCl5"
 GLASS = "NTOC glass"
-OXIDE_BRIDGE = "Ta-O-Ta"
+OXIDE_BRIDGE = "Ta-O-Ta bent"
 TA2O5 = "Ta2O5"
 COVER_GLASS = "cover glass"
 ANNEALED = "NaTaCl6 annealed"
@@ -124,5 +125,5 @@ SPECIES: Mapping[str, tuple[TemplateBand, ...]] = MappingProxyType(
         ),
     }
 )
-"""Bands of each species; the areas of ``NaTaCl6 405`` are relative to the line at
+"""Bands of each species; the areas of ``405 line`` are relative to the line at
 378."""

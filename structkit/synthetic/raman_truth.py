@@ -9,10 +9,10 @@ the bands of :data:`structkit.synthetic.raman_species.SPECIES`:
 area                  per mole of tantalum in it, NaTaCl6 without its 405 line = 1
 ====================  ==============================================================
 ``NaTaCl6``           1
-``NaTaCl6 405``       ``axial_ratio`` x area of the 378 line, less the axial loss
-``Ta2Cl10``           ``ta2cl10_ratio``
+``405 line``          ``axial_ratio`` x area of the 378 line, less the axial loss
+``TaCl5``             ``ta2cl10_ratio``
 ``NTOC glass``        ``kappa``
-``Ta-O-Ta``           ``bridge_ratio`` x / (6 - 2 x) of the glass
+``Ta-O-Ta bent``      ``bridge_ratio`` x / (6 - 2 x) of the glass
 ====================  ==============================================================
 
 Kappa is *glass over crystal*. Areas are those of an unreduced spectrum, in count cm-1,
@@ -272,7 +272,7 @@ class RamanSample:
     background: Background = field(default_factory=Background)
     """Of the median spot."""
     amounts: Mapping[str, float] = field(default_factory=dict)
-    """Share of tantalum in ``NaTaCl6``, ``Ta2Cl10`` and ``NTOC glass``."""
+    """Share of tantalum in ``NaTaCl6``, ``TaCl5`` and ``NTOC glass``."""
     oxygen: float = 0.0
     """x of the glass."""
     kappa: float = 1.0

@@ -281,7 +281,7 @@ def test_residue_looks_like_the_405_line(seed: int) -> None:
     _, known = simulate_series(seed, adversary="tacl5_residue")
     late = {"sample": ["4h", "6h"]}
     before, after = plain.sel(late), known.sel(late)
-    assert np.all(after["amount"].sel(species="Ta2Cl10") > 0.1)
+    assert np.all(after["amount"].sel(species="TaCl5") > 0.1)
     assert np.all(after["r_ax_windows"] > 1.1 * before["r_ax_windows"])
     assert np.all(after["r_ax"] < 1.1 * before["r_ax"])
 

@@ -27,7 +27,13 @@ def read_columns(path: Path) -> tuple[dict[str, str], np.ndarray]:
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("raman") / "series"
-    return write_raman_series(folder, seed=6, adversary="ta2o5", model="test")
+    return write_raman_series(
+        folder,
+        seed=6,
+        adversary="ta2o5",
+        model="series",
+        templates=("NaTaCl6", "TaCl5"),
+    )
 
 
 def test_files_hold_the_counts(written: Path) -> None:
@@ -50,13 +56,15 @@ def test_table_names_files_that_are_there(written: Path) -> None:
     table = tomllib.loads(written.read_text(encoding="utf-8"))["raman"]
     assert table["laser_nm"] == 532.0
     assert table["range"] == [70.0, 1100.0]
-    assert (table["reduction"], table["model"]) == ("none", "test")
+    assert (table["reduction"], table["model"]) == ("none", "series")
     for key in ("calibration", "blank"):
         assert (written.parent / table[key]).is_file()
-    for name in ("NTC_template", "TaCl5_template"):
-        _, rows = read_columns(written.parent / "raman" / f"{name}.txt")
+    assert [one["species"] for one in table["template"]] == ["NaTaCl6", "TaCl5"]
+    for one in table["template"]:
+        _, rows = read_columns(written.parent / one["file"])
         assert rows.shape == (599, 2)
-    assert "model" not in raman_table()
+    plain = tomllib.loads(raman_table())["raman"]
+    assert not {"model", "template"} & set(plain)
 
 
 def test_truth_is_written_whole(written: Path) -> None:

@@ -14,7 +14,7 @@ from structkit.synthetic.raman_metrics import reduction_factor, true_metrics
 from structkit.synthetic.raman_species import GLASS, NTC
 from structkit.synthetic.raman_truth import RamanSample, RamanTruth
 
-FOREIGN = ("Ta2Cl10", "Ta2O5", "cover glass")
+FOREIGN = ("TaCl5", "Ta2O5", "cover glass")
 # trapezes, and Lorentzian tails beyond 40000 cm-1
 INTEGRAL_TOLERANCE = 5e-4
 
