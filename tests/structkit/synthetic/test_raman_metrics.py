@@ -26,7 +26,7 @@ def samples(seed: int = 1) -> list[RamanSample]:
 
 
 def slow_ratios(sample: RamanSample, *, foreign: bool) -> dict[str, float]:
-    fine = np.concatenate([-np.geomspace(40000.0, 0.01, 6000), [0.0]])
+    fine = np.concatenate([-np.geomspace(40000.0, 0.01, 2500), [0.0]])
     grid = np.concatenate([fine, -fine[-2::-1]])
     sums = dict.fromkeys(("out", "in", "stretch", "axial", "equatorial", "oxygen"), 0.0)
     for band in sample.bands:
