@@ -198,7 +198,7 @@ def significance(sample: RamanSample, known: xr.Dataset, species: str) -> float:
     ("adversary", "species"),
     [("ta2o5", TA2O5), ("cover_glass", COVER_GLASS), ("tacl5_residue", TA2CL10)],
 )
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_foreign_species_can_be_found(
     adversary: RamanAdversary, species: str, seed: int
 ) -> None:
@@ -259,7 +259,7 @@ def draw(
     return area * line_density(shift, shape, spectrometer=sample.spectrometer)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_only_resolved_lines_have_areas_of_their_own(seed: int) -> None:
     found = {}
     for resolved in (True, False):
@@ -275,7 +275,7 @@ def test_only_resolved_lines_have_areas_of_their_own(seed: int) -> None:
     assert found["2h", False] > UNRESOLVED_UNCERTAINTY
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_residue_looks_like_the_405_line(seed: int) -> None:
     _, plain = simulate_series(seed)
     _, known = simulate_series(seed, adversary="tacl5_residue")
