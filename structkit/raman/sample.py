@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 Window = tuple[float, float]
 
 KAPPA_STD = 0.7
-"""1 sigma of ln kappa, glass over crystal cross-section, where it is not calibrated."""
+"""1 sigma of ln kappa, crystal over glass cross-section, where it is not calibrated."""
 _ONE_SPOT = "one spot: nothing is known of the scatter from spot to spot"
 _LOSS = "an intensity loss, consistent with substitution; no proof of it"
 
@@ -57,7 +57,7 @@ class MetricRules:
     glass: tuple[str, ...] = ()
     """Species of the glass."""
     kappa: float = 1.0
-    """Cross-section of the glass over that of the crystal."""
+    """Cross-section of the crystal over that of the glass, per formula unit."""
     kappa_std: float = KAPPA_STD
     """1 sigma of its natural logarithm."""
 
