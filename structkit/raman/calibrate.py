@@ -329,9 +329,9 @@ def fit_line(
     Returns
     -------
     LineFit
-        The position and width of a pseudo-Voigt with equal weights. Half the range of
+        The position and width of a pseudo-Voigt with counting weights. Half the range of
         the values by pseudo-Voigt, Voigt, Pearson VII and a skewed pseudo-Voigt, each
-        with equal and with counting weights, is the systematic part.
+        with counting and with equal weights, is the systematic part.
 
     Raises
     ------
@@ -350,7 +350,7 @@ def fit_line(
     fits = [
         _fit_shape(shift[near], counts[near], shape, esd=esd)
         for shape in _SHAPES
-        for esd in (np.ones_like(counting), counting)
+        for esd in (counting, np.ones_like(counting))
     ]
     positions = np.array([fit[0] for fit in fits])
     widths = np.array([fit[1] for fit in fits])

@@ -1,0 +1,489 @@
+"""Cosmic rays: found by being sharper than the instrument can draw, then masked.
+
+A point, or two or three together, stands ``E`` above the mean ``N`` of the two points
+beside it. A real line of the instrument's width has neighbours too: over a local base
+``b`` its top is at most ``R (N - b)`` above it, with R from a Gaussian and a Lorentzian
+of that width centred on the points. What exceeds this by ``threshold`` sigma of the
+noise is no line:
+
+    score = [top - b - R max(N - b, 0)] / sigma,   sigma^2 = v (1 / w + R^2 / 2)
+
+Where spots repeat one another, the same is asked of each spectrum less its scaled
+neighbours, which takes sharp real lines away first. What appears at one place in
+half of the spots or more is a line or a hot pixel: it is reported, not removed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from structkit.errors import SchemaError
+from structkit.raman.gain import NoiseModel, estimate_noise, noise_variance
+from structkit.raman.remarks import add_remark
+from structkit.schema import (
+    INTENSITY,
+    RAMAN_SHIFT,
+    SPOT,
+    validate_spectra,
+)
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+MASKED = "masked"
+"""Variable (spot, raman_shift), int8: 1 where a point carries no information."""
+SPIKE = "spike"
+REMOVED_POINT = "removed_point"
+
+_SAFETY = 0.85
+"""The instrument is taken this much narrower than stated."""
+_MAX_WIDTH = 3
+_PASSES = 4
+_TAIL = 3.0
+_TAIL_SHARE = 0.02
+_LEAST_REPLICATES = 3
+_REPEATS = 0.5
+_LEAST_FWHM_POINTS = 2.0
+"""Below this width in points a line is as sharp as a cosmic ray."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A cosmic ray in one spectrum: first and last point, and its score."""
+
+    spot: int
+    first: int
+    last: int
+    score: float
+    by_replicates: bool
+
+
+def remove_cosmic_rays(
+    spectra: xr.Dataset,
+    *,
+    instrument_fwhm: float,
+    noise: NoiseModel | None = None,
+    threshold: float = 6.0,
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Find, mask and bridge cosmic rays.
+
+    Parameters
+    ----------
+    spectra : xarray.Dataset
+        Raman spectra as recorded (:mod:`structkit.schema.spectra`).
+    instrument_fwhm : float
+        Width of the sharpest line that the instrument draws, **cm-1**; a calibration
+        gives an upper limit of it.
+    noise : NoiseModel, optional
+        None: measured from the spectra.
+    threshold : float
+        Of the score; 6 finds less than one false ray in 100 spectra of 1000 points.
+
+    Returns
+    -------
+    cleaned : xarray.Dataset
+        ``intensity`` interpolated over the rays; the variable ``masked`` (spot,
+        raman_shift; int8) is 1 there, since an interpolation is no measurement.
+    spikes : xarray.Dataset
+        Over ``spike``: ``spot`` (its number), ``raman_shift`` (cm-1), ``height``
+        (intensity units), ``width`` (points), ``score``, ``by_replicates`` (int8).
+        Over ``removed_point``: ``removed_spot``, ``removed_shift``,
+        ``recorded_intensity``, enough to undo it. attrs: ``n_persistent`` and the
+        settings.
+
+    Raises
+    ------
+    SchemaError
+        When the instrument's width is below two points: a line is then as sharp as a
+        cosmic ray.
+
+    Notes
+    -----
+    Up to three points and their tails are one ray; broader ones that look like lines
+    are left. A spot that alone has a line at the instrument's limit keeps it.
+
+    References
+    ----------
+    The modified score of second differences: D. A. Whitaker, K. Hayes, Chemom.
+    Intell. Lab. Syst. 179 (2018) 82, doi:10.1016/j.chemolab.2018.06.009.
+    """
+    validate_spectra(spectra)
+    shift = spectra[RAMAN_SHIFT].to_numpy()
+    fwhm_points = instrument_fwhm / np.gradient(shift)
+    if np.median(fwhm_points) < _LEAST_FWHM_POINTS:
+        raise SchemaError(
+            f"instrument_fwhm {instrument_fwhm:g} cm-1 is "
+            f"{np.median(fwhm_points):.1f} points; below {_LEAST_FWHM_POINTS:g} a line "
+            "cannot be told from a cosmic ray"
+        )
+    model = noise or estimate_noise(spectra)
+    values = spectra[INTENSITY].transpose(SPOT, RAMAN_SHIFT).to_numpy().copy()
+    recorded = values.copy()
+    alive = np.flatnonzero(np.any(values != 0.0, axis=1))
+    found: list[_Found] = []
+    searched = alive if model.is_white else alive[:0]
+    todo = list(range(searched.size))
+    for _ in range(_PASSES):
+        new = _search(
+            values[alive], todo, model=model, width=fwhm_points, least=threshold
+        )
+        if not new:
+            break
+        todo = sorted({each.spot for each in new})
+        found = _merge(
+            found + [replace(each, spot=int(alive[each.spot])) for each in new]
+        )
+        _bridge(values, _mask_of(found, values.shape))
+    kept, persistent = _split_persistent(found, n_spots=alive.size)
+    mask = _mask_of(kept, values.shape)
+    values = recorded.copy()
+    _bridge(values, mask)
+    spikes = _describe(spectra, recorded, values, mask, kept)
+    spikes.attrs.update(
+        instrument_fwhm=float(instrument_fwhm),
+        threshold=float(threshold),
+        n_persistent=len(persistent),
+    )
+    cleaned = _clean(spectra, values, mask, spikes)
+    return add_remark(cleaned, *_remark_on(spikes, persistent, shift, model)), spikes
+
+
+def sharpest_ratio(width: Floats, n_points: int) -> Floats:
+    """Return how far a line's top may rise above its flanks, both over the base.
+
+    Parameters
+    ----------
+    width : numpy.ndarray, shape (n_points,)
+        Full width at half maximum in points.
+    n_points : int
+        Points between the flanks.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_points,)
+        Height over the mean of the two points beside, for a line centred on them;
+        the larger of a Gaussian's and a Lorentzian's.
+    """
+    away = 0.5 * (n_points + 1) / width
+    gauss = np.exp(4.0 * math.log(2.0) * away**2)
+    return np.asarray(np.maximum(gauss, 1.0 + 4.0 * away**2))
+
+
+def score_sharpness(
+    values: Floats, variance: Floats, *, width: Floats, n_points: int
+) -> Floats:
+    """Return by how many sigma groups of points are sharper than any line.
+
+    Parameters
+    ----------
+    values, variance : numpy.ndarray, shape (n_points,)
+        One spectrum and the variance of its noise.
+    width : numpy.ndarray, shape (n_points,)
+        Narrowest line, in points.
+    n_points : int
+        Points in a group, 1 to 3.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_points,)
+        At the first point of each group; minus infinity where the ends are too near.
+    """
+    size = values.size
+    scores = np.full(size, -np.inf)
+    first = np.arange(1, size - n_points)
+    group = np.lib.stride_tricks.sliding_window_view(values, n_points)[first]
+    top = group.max(axis=1)
+    left, right = values[first - 1], values[first + n_points]
+    flank = 0.5 * (left + right)
+    ratio = sharpest_ratio(_SAFETY * width[first], n_points)
+    base = np.minimum(_local_base(values, width)[first], flank)
+    sigma = np.sqrt(variance[first] * (1.0 + 0.5 * ratio**2))
+    # A group of points is one ray only where each of them stands above the flanks.
+    whole = group.min(axis=1) > flank + 0.25 * (top - flank)
+    excess = (top - base - ratio * (flank - base)) / sigma
+    scores[first] = np.where(whole, excess, -np.inf)
+    return scores
+
+
+def _local_base(values: Floats, width: Floats) -> Floats:
+    """Return the lower of the minima left and right within two widths."""
+    reach = max(4, int(round(2.0 * float(np.median(width)))))
+    smooth = np.convolve(np.pad(values, 1, mode="edge"), np.full(3, 1 / 3), "valid")
+    smooth = np.minimum(smooth, np.maximum(values, smooth))
+    padded = np.pad(smooth, reach, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
+    return np.asarray(windows.min(axis=1))
+
+
+def _search(
+    values: Floats,
+    todo: list[int],
+    *,
+    model: NoiseModel,
+    width: Floats,
+    least: float,
+) -> list[_Found]:
+    """Return what is too sharp in each spectrum, and in it less its neighbours."""
+    found = []
+    for spot in todo:
+        row = values[spot]
+        expected = _expected_level(row, int(round(float(np.median(width)))))
+        variance = noise_variance(expected, model)
+        alone = _find_in(row, variance, width=width, least=least)
+        found += [_Found(spot, *each, False) for each in alone]
+        if len(values) < _LEAST_REPLICATES:
+            continue
+        other, factor = _predict(values, spot, variance)
+        difference = row - other
+        spread = _spread_of(difference, factor * variance)
+        found += [
+            _Found(spot, first, last, score, True)
+            for first, last, score in _find_in(
+                difference, spread, width=width, least=least
+            )
+            if not any(first <= high and low <= last for low, high, _ in alone)
+        ]
+    return found
+
+
+def _merge(found: list[_Found]) -> list[_Found]:
+    """Return rays of which none overlaps another in its spot."""
+    merged: list[_Found] = []
+    for each in sorted(found, key=lambda one: (one.spot, one.first)):
+        last = merged[-1] if merged else None
+        if last is None or last.spot != each.spot or each.first > last.last:
+            merged.append(each)
+            continue
+        merged[-1] = _Found(
+            each.spot,
+            last.first,
+            max(last.last, each.last),
+            max(last.score, each.score),
+            last.by_replicates and each.by_replicates,
+        )
+    return merged
+
+
+def _mask_of(found: list[_Found], shape: tuple[int, ...]) -> Flags:
+    """Return where rays are, shape (n_spots, n_points)."""
+    mask = np.zeros(shape, dtype=bool)
+    for each in found:
+        mask[each.spot, each.first : each.last + 1] = True
+    return mask
+
+
+def _expected_level(row: Floats, reach: int) -> Floats:
+    """Return the running median: what a point would be without a ray."""
+    reach = max(reach, 2)
+    padded = np.pad(row, reach, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
+    return np.asarray(np.median(windows, axis=1))
+
+
+def _predict(rows: Floats, number: int, variance: Floats) -> tuple[Floats, float]:
+    """Return what neighbouring spots say of one, and the factor on its noise.
+
+    The median of up to four neighbours, each scaled and offset to the spot; its
+    variance is about 1.6 / n times that of one.
+    """
+    low = max(0, min(number - 2, len(rows) - 5))
+    others = [k for k in range(low, min(low + 5, len(rows))) if k != number]
+    scaled = [_scale_to(rows[k], rows[number], variance) for k in others]
+    return np.median(scaled, axis=0), 1.0 + 1.6 / len(others)
+
+
+def _scale_to(other: Floats, row: Floats, variance: Floats) -> Floats:
+    """Return a spectrum scaled and offset to another, far points left out."""
+    weight = 1.0 / variance
+    fitted = other
+    for _ in range(3):
+        total = float(weight.sum())
+        middle, target = float(weight @ other) / total, float(weight @ row) / total
+        away = other - middle
+        spread = float(weight @ away**2)
+        slope = float(weight @ (away * (row - target))) / spread if spread > 0 else 0.0
+        fitted = target + slope * away
+        misfit = np.abs(row - fitted) / np.sqrt(variance)
+        weight = (misfit <= 4.5 * float(np.median(misfit)) + 1e-9) / variance
+    return fitted
+
+
+def _spread_of(difference: Floats, variance: Floats) -> Floats:
+    """Return the variance of a difference, widened where spots do differ."""
+    second = np.abs(np.diff(difference, 2, prepend=0.0, append=0.0)) / math.sqrt(6.0)
+    second[[0, -1]] = second[1], second[-2]
+    local = 1.4826 * _expected_level(second, 32)
+    return np.asarray(np.maximum(variance, local**2))
+
+
+def _find_in(
+    values: Floats, variance: Floats, *, width: Floats, least: float
+) -> list[tuple[int, int, float]]:
+    """Return first and last point and score of the rays in one spectrum."""
+    scores = np.array(
+        [
+            score_sharpness(values, variance, width=width, n_points=n_points)
+            for n_points in range(1, _MAX_WIDTH + 1)
+        ]
+    )
+    found: list[tuple[int, int, float]] = []
+    while True:
+        n_less, first = np.unravel_index(int(np.argmax(scores)), scores.shape)
+        score = float(scores[n_less, first])
+        if score < least:
+            return found
+        low, high = int(first), int(first + n_less)
+        low, high = _take_tails(values, variance, low, high)
+        found.append((low, high, score))
+        scores[:, max(0, low - _MAX_WIDTH) : high + 2] = -np.inf
+
+
+def _take_tails(
+    values: Floats, variance: Floats, low: int, high: int
+) -> tuple[int, int]:
+    """Return a ray's points with the one beside it on each side, if it stands out.
+
+    It does where it lies above the line through the points beyond by three sigma and
+    by a fiftieth of the ray.
+    """
+    if low < 2 or high > values.size - 3:
+        return low, high
+    beyond = 0.5 * (values[low - 2] + values[high + 2])
+    height = float(values[low : high + 1].max() - beyond)
+    limit = max(_TAIL * math.sqrt(1.5 * float(variance[low])), _TAIL_SHARE * height)
+    grown_low = low - 1 if values[low - 1] - beyond > limit else low
+    grown_high = high + 1 if values[high + 1] - beyond > limit else high
+    return grown_low, grown_high
+
+
+def _bridge(values: Floats, mask: Flags) -> None:
+    """Put straight lines over masked points, in place."""
+    index = np.arange(values.shape[1])
+    for spot in np.flatnonzero(mask.any(axis=1) & ~mask.all(axis=1)):
+        hidden = mask[spot]
+        values[spot, hidden] = np.interp(
+            index[hidden], index[~hidden], values[spot, ~hidden]
+        )
+
+
+def _split_persistent(
+    found: list[_Found], *, n_spots: int
+) -> tuple[list[_Found], list[_Found]]:
+    """Return rays, and what appears at its place in half of the spots or more."""
+    if n_spots < _LEAST_REPLICATES:
+        return found, []
+    kept, persistent = [], []
+    for each in found:
+        same = {
+            other.spot
+            for other in found
+            if other.first <= each.last + 1 and each.first <= other.last + 1
+        }
+        (persistent if len(same) >= _REPEATS * n_spots else kept).append(each)
+    return kept, persistent
+
+
+def _describe(
+    spectra: xr.Dataset,
+    recorded: Floats,
+    values: Floats,
+    mask: Flags,
+    found: list[_Found],
+) -> xr.Dataset:
+    """Return the table of rays and of removed points."""
+    shift = spectra[RAMAN_SHIFT].to_numpy()
+    numbers = spectra[SPOT].to_numpy()
+    ordered = sorted(found, key=lambda each: (each.spot, each.first))
+    excess = recorded - values
+    tops = [
+        each.first + int(np.argmax(excess[each.spot, each.first : each.last + 1]))
+        for each in ordered
+    ]
+    units = str(spectra[INTENSITY].attrs["units"])
+    rows, columns = np.nonzero(mask)
+    spots = [each.spot for each in ordered]
+    tables: dict[str, tuple[str, NDArray[np.generic], str, str]] = {
+        "spot": (SPIKE, numbers[spots], "1", "number of the spot"),
+        "raman_shift": (SPIKE, shift[tops], "cm-1", "highest point of the ray"),
+        "height": (SPIKE, excess[spots, tops], units, "height over the bridge"),
+        "width": (
+            SPIKE,
+            np.array([each.last - each.first + 1 for each in ordered], dtype=int),
+            "1",
+            "points",
+        ),
+        "score": (
+            SPIKE,
+            np.array([each.score for each in ordered], dtype=float),
+            "1",
+            "sigma above the sharpest line",
+        ),
+        "by_replicates": (
+            SPIKE,
+            np.array([each.by_replicates for each in ordered], dtype=np.int8),
+            "1",
+            "found only against neighbouring spots",
+        ),
+        "removed_spot": (REMOVED_POINT, numbers[rows], "1", "number of the spot"),
+        "removed_shift": (REMOVED_POINT, shift[columns], "cm-1", "Raman shift"),
+        "recorded_intensity": (
+            REMOVED_POINT,
+            recorded[rows, columns],
+            units,
+            "intensity as recorded",
+        ),
+    }
+    return xr.Dataset(
+        {
+            name: ((dim,), array, {"units": unit, "long_name": words})
+            for name, (dim, array, unit, words) in tables.items()
+        }
+    )
+
+
+def _clean(
+    spectra: xr.Dataset, values: Floats, mask: Flags, spikes: xr.Dataset
+) -> xr.Dataset:
+    """Return the spectra without rays, with the mask."""
+    dims = (SPOT, RAMAN_SHIFT)
+    before = spectra.get(MASKED)
+    if before is not None:
+        mask = mask | before.transpose(*dims).to_numpy().astype(bool)
+    result = spectra.copy()
+    intensity = xr.DataArray(values, dims=dims, attrs=spectra[INTENSITY].attrs)
+    result[INTENSITY] = intensity
+    result[MASKED] = xr.DataArray(
+        mask.astype(np.int8),
+        dims=dims,
+        attrs={"units": "1", "long_name": "point carries no information"},
+    )
+    return result
+
+
+def _remark_on(
+    spikes: xr.Dataset, persistent: list[_Found], shift: Floats, model: NoiseModel
+) -> list[str]:
+    """Return what was done, in sentences."""
+    if not model.is_white:
+        return [
+            "Cosmic rays not searched for: neighbouring points share their noise "
+            f"(whiteness {model.whiteness:.2f}), and a smoothed ray is as broad as a "
+            "line."
+        ]
+    sentences = [
+        f"{spikes.sizes[SPIKE]} cosmic rays ({spikes.sizes[REMOVED_POINT]} points) "
+        "masked and bridged."
+    ]
+    if persistent:
+        places = sorted({round(float(shift[each.first])) for each in persistent})
+        listed = ", ".join(str(place) for place in places[:5])
+        sentences.append(
+            f"Sharp points at {listed} cm-1 appear in half of the spots or more: a "
+            "line or a hot pixel, left as it is."
+        )
+    return sentences
