@@ -74,7 +74,8 @@ POLYSTYRENE = tuple(
         (1602.3, 0.73),
     )
 )
-"""Strong single lines of ASTM E1840-96 with its standard deviations."""
+"""Strong single lines of the guide ASTM E1840 with its standard deviations, quoted from
+memory: check them against the guide before a result rests on them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,9 +330,10 @@ def fit_line(
     Returns
     -------
     LineFit
-        The position and width of a pseudo-Voigt with counting weights. Half the range of
-        the values by pseudo-Voigt, Voigt, Pearson VII and a skewed pseudo-Voigt, each
-        with counting and with equal weights, is the systematic part.
+        The position and width of a pseudo-Voigt with counting weights. Half the
+        range of the values by pseudo-Voigt, Voigt, Pearson VII and a skewed
+        pseudo-Voigt, each with counting and with equal weights, is the systematic
+        part.
 
     Raises
     ------
@@ -375,10 +377,12 @@ def _find_peak(
     """Return the index of the highest point within ``search`` of a line."""
     where = f"{line.name} at {line.wavenumber:g} cm-1"
     near = np.flatnonzero(np.abs(shift - line.wavenumber) <= search)
-    if near.size < 3 or shift[0] > line.wavenumber or shift[-1] < line.wavenumber:
+    if not shift[0] < line.wavenumber < shift[-1]:
         raise FitError(
             f"{where}: the axis covers {shift[0]:.0f} to {shift[-1]:.0f} cm-1"
         )
+    if near.size < 3:
+        raise FitError(f"{where}: the axis is too coarse; the line has no points")
     peak = int(near[np.argmax(counts[near])])
     wide = np.abs(shift - line.wavenumber) <= search + _REACH
     level = float(np.median(counts[wide]))
@@ -473,13 +477,16 @@ def _fit_shape(
     step = float(np.median(np.diff(shift)))
     own = shape.parameters
     centre = float(shift[np.argmax(counts)])
-    start = np.array([centre, 4.0 * step, height, base, 0.0, *(each[0] for each in own)])
-    low = [shift[0], 0.5 * step, 0.0, -np.inf, -np.inf, *(each[1] for each in own)]
-    high = [shift[-1], 2.0 * half, np.inf, np.inf, np.inf, *(each[2] for each in own)]
+    start = np.array(
+        [centre, 4.0 * step, height, base, 0.0, *(each[0] for each in own)]
+    )
+    low = [shift[0], 0.5 * step, 0.0, -np.inf, -np.inf, *(p[1] for p in own)]
+    high = [shift[-1], 2.0 * half, np.inf, np.inf, np.inf, *(p[2] for p in own)]
     scale = [step, step, height, height, height, *(0.2 for _ in own)]
     found = least_squares(residual, start, bounds=(low, high), x_scale=scale)
     misfit = 2.0 * found.cost / max(shift.size - start.size, 1)
-    covariance = np.linalg.pinv(found.jac.T @ found.jac) * misfit
+    jacobian = np.asarray(found.jac, dtype=float)
+    covariance = np.linalg.pinv(jacobian.T @ jacobian) * misfit
     esds = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     return float(found.x[0]), float(found.x[1]), float(esds[0]), float(esds[1])
 

@@ -73,9 +73,7 @@ def test_factor_against_the_written_formula(
 def test_reduced_spectra_are_labelled_and_restored() -> None:
     spectra = spectra_at(laser_wavelength=532.0).assign(gain=0.5)
     reduced = reduce_spectra(spectra, temperature_k=310.0)
-    factor = reduction_factor(
-        spectra[RAMAN_SHIFT], laser_nm=532.0, temperature_k=310.0
-    )
+    factor = reduction_factor(spectra[RAMAN_SHIFT], laser_nm=532.0, temperature_k=310.0)
     assert reduced[INTENSITY].to_numpy()[1] == pytest.approx(100.0 * factor)
     assert reduced[INTENSITY_STD].to_numpy()[0] == pytest.approx(10.0 * factor)
     assert reduced[INTENSITY].attrs["units"] == "count"
