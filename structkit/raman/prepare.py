@@ -151,7 +151,7 @@ def prepare_spectra(
         )
     if blank is None:
         return result
-    return _add_blank(result, blank, calibration, chosen)
+    return _add_blank(result, blank, calibration, options=chosen)
 
 
 def _drop_empty(spectra: xr.Dataset, options: PreparationOptions) -> xr.Dataset:
@@ -259,6 +259,7 @@ def _add_blank(
     spectra: xr.Dataset,
     blank: xr.Dataset,
     calibration: AxisCalibration | None,
+    *,
     options: PreparationOptions,
 ) -> xr.Dataset:
     """Return the spectra with the blank's template on their axis."""

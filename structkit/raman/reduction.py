@@ -126,12 +126,12 @@ def reduction_factor(
             f"reduction is defined for shifts above 0 and below {laser:.0f} cm-1; cut "
             "the range first"
         )
-    every = _plain_factor(points, convention, laser, temperature_k)
+    every = _plain_factor(points, convention, laser=laser, temperature=temperature_k)
     return np.asarray(every[:-1] / every[-1])
 
 
 def _plain_factor(
-    shift: Floats, convention: Convention, laser: float, temperature: float
+    shift: Floats, convention: Convention, *, laser: float, temperature: float
 ) -> Floats:
     """Return the factor of the module docstring, laser in cm-1."""
     bose = -np.expm1(-SECOND_RADIATION_CONSTANT * shift / temperature)

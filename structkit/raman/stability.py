@@ -113,16 +113,18 @@ def assess_stability(
     model = noise or estimate_noise(spectra)
     masked = _mask_of(spectra)
     shapes = {
-        name: _compare_shapes(spectra, values, masked, flags, model=model)
+        name: _compare_shapes(spectra, values, masked=masked, chosen=flags, model=model)
         for name, flags in (("all", ~empty), ("steady", steady))
     }
-    result = _tabulate(spectra, total, total / level, steady, empty)
+    result = _tabulate(spectra, total, level=level, steady=steady, empty=empty)
     for name, shape in shapes.items():
         result = _add_shape(result, name, shape)
     numbers = spectra[SPOT].to_numpy()
     sentences = [
         *_state_empty(numbers, empty),
-        *_state_intensity(spectra, total / level, steady, empty, tolerance),
+        *_state_intensity(
+            numbers, total / level, steady, empty=empty, tolerance=tolerance
+        ),
         *_state_shapes(shapes, numbers, steady, model=model),
     ]
     return result.assign_attrs({REMARKS: "\n".join(sentences)})
@@ -172,9 +174,9 @@ def _mask_of(spectra: xr.Dataset) -> Flags:
 def _compare_shapes(
     spectra: xr.Dataset,
     values: Floats,
+    *,
     masked: Flags,
     chosen: Flags,
-    *,
     model: NoiseModel,
 ) -> _Shape | None:
     """Return how much the shape changes among the chosen spots."""
@@ -183,7 +185,7 @@ def _compare_shapes(
     shift = spectra[RAMAN_SHIFT].to_numpy()
     rows = values[chosen]
     free = ~masked[chosen]
-    remainder, bands, std = _take_scale_out(shift, rows, free, model)
+    remainder, bands, std = _take_scale_out(shift, rows, free, model=model)
     scores = np.clip(remainder / std, -_CLIP, _CLIP) * free
     # Scale and background took part of the noise with them; the mean took one row.
     left = 1.0 - (_BACKGROUND_TERMS + 1.0) / shift.size
@@ -235,7 +237,7 @@ def _true_singular(observed: float, shape: tuple[int, ...]) -> float:
 
 
 def _take_scale_out(
-    shift: Floats, rows: Floats, free: Flags, model: NoiseModel
+    shift: Floats, rows: Floats, free: Flags, *, model: NoiseModel
 ) -> tuple[Floats, Floats, Floats]:
     """Return remainders, bands (fit less background) and noise, each like ``rows``."""
     scaled = 2.0 * (shift - shift[0]) / (shift[-1] - shift[0]) - 1.0
@@ -275,13 +277,13 @@ def _take_scale_out(
 
 
 def _tabulate(
-    spectra: xr.Dataset, total: Floats, relative: Floats, steady: Flags, empty: Flags
+    spectra: xr.Dataset, total: Floats, *, level: float, steady: Flags, empty: Flags
 ) -> xr.Dataset:
     """Return the table over spots."""
     units = str(spectra[INTENSITY].attrs["units"])
     columns: dict[str, tuple[NDArray[np.generic], str, str]] = {
         "total_intensity": (total, units, "sum over the points"),
-        "relative_intensity": (relative, "1", "over the median of the steady run"),
+        "relative_intensity": (total / level, "1", "over the median of the steady run"),
         "steady": (steady.astype(np.int8), "1", "in the longest steady run"),
         "empty": (empty.astype(np.int8), "1", "every point is zero"),
     }
@@ -351,14 +353,14 @@ def _state_empty(numbers: NDArray[np.generic], empty: Flags) -> list[str]:
 
 
 def _state_intensity(
-    spectra: xr.Dataset,
+    numbers: NDArray[np.generic],
     relative: Floats,
     steady: Flags,
+    *,
     empty: Flags,
     tolerance: float,
 ) -> list[str]:
     """Return sentences on the change of total intensity."""
-    numbers = spectra[SPOT].to_numpy()
     moving = ~steady & ~empty
     run = _runs(numbers, steady)
     if not moving.any():

@@ -10,8 +10,6 @@ from structkit.errors import SchemaError
 from structkit.raman.cosmic import (
     MASKED,
     remove_cosmic_rays,
-    score_sharpness,
-    sharpest_ratio,
 )
 from structkit.raman.remarks import list_remarks
 from structkit.schema import INTENSITY, make_spectra
@@ -196,27 +194,3 @@ def test_lines_as_sharp_as_rays_are_refused() -> None:
     spectra: xr.Dataset = make_spectra(SHIFT, light())
     with pytest.raises(SchemaError, match=r"1\.7 points"):
         remove_cosmic_rays(spectra, instrument_fwhm=3.0)
-
-
-@pytest.mark.parametrize("n_points", [1, 2, 3])
-@pytest.mark.parametrize("offset", np.linspace(-0.5, 0.5, 5))
-@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_no_line_of_the_instrument_scores(
-    n_points: int, offset: float, share: float
-) -> None:
-    points = np.arange(200.0)
-    away = (points - 100.0 - offset) / 3.8
-    line = share / (1.0 + 4.0 * away**2) + (1.0 - share) * np.exp(-2.7726 * away**2)
-    scores = score_sharpness(
-        1e6 * line + 1e3,
-        np.ones(points.size),
-        width=np.full(points.size, 3.8),
-        n_points=n_points,
-    )
-    assert scores.max() <= 0.0
-
-
-def test_ratio_is_that_of_a_centred_line() -> None:
-    width = np.array([3.8])
-    gauss, lorentz = np.exp(2.7726 * (1.5 / 3.8) ** 2), 1.0 + 4.0 * (1.5 / 3.8) ** 2
-    assert sharpest_ratio(width, 2)[0] == pytest.approx(max(gauss, lorentz), rel=1e-4)

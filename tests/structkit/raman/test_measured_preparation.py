@@ -11,16 +11,15 @@ import xarray as xr
 from structkit.errors import FitError
 from structkit.raman.calibrate import (
     AXIS_OFFSET,
-    SILICON,
     apply_calibration,
     fit_calibration,
-    fit_line,
 )
 from structkit.raman.cosmic import remove_cosmic_rays
 from structkit.raman.gain import NoiseModel, estimate_noise
 from structkit.raman.prepare import PreparationOptions, prepare_spectra
 from structkit.raman.remarks import list_remarks
 from structkit.raman.stability import assess_stability
+from structkit.raman.standards import SILICON, fit_line
 from structkit.schema import RAMAN_SHIFT, make_spectra
 
 pytestmark = pytest.mark.shared
