@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from structkit.io.fields import DataFile, Positive, Range, Table, Text, as_list
 
-Reduction = Literal["none", "bose", "bose-frequency-3", "bose-frequency-4"]
+Reduction = Literal["none", "bose", "photon", "power", "photon_bose"]
 """What intensities are divided by: nothing, the Bose factor, or also the frequency
 factor of photon counting (3) or of power (4)."""
 

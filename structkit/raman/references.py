@@ -37,6 +37,11 @@ class ReferenceBands:
     tie: Tie
     """The bands of the species, one area for all."""
 
+    @property
+    def species(self) -> tuple[str, ...]:
+        """Return the species of all bands."""
+        return tuple(dict.fromkeys(band.species for band in self.bands))
+
 
 def learn_bands(
     fit: BandFit,
