@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from structkit.errors import FitError
+from structkit.raman.bands import Band
 from structkit.raman.covariance import FitCovariance, correlation_length, covariance_of
 from structkit.raman.fit import MASKED, BandFit, fit_bands, noise_of
 from structkit.raman.hypotheses import Hypothesis
@@ -185,7 +186,9 @@ def build_model(
         Species without a band there; empty where there are none.
     """
     known, measured = learned or {}, templates or {}
-    bands, ties, columns = [], [], []
+    bands: list[Band] = []
+    ties: list[Tie] = []
+    columns: list[Template] = []
     lacking = []
     taught = {name for one in known.values() for name in one.species}
     for name in species:
@@ -237,15 +240,10 @@ def _rank(tried: Sequence[tuple[Hypothesis, BandFit | None, str]]) -> Assignment
     misfit = max(1.0, min(_misfit(fit) for fit in fits))
     step = float(np.median(np.diff(fits[0].spectra[0].raman_shift)))
     n_points = fits[0].n_points / max(1.0, fits[0].model.instrument_fwhm / step)
-    rows = []
-    for hypothesis, fit, reason in tried:
-        if fit is None:
-            rows.append((math.inf, hypothesis, fit, reason))
-            continue
-        cost = 2.0 * fit.solution.cost / misfit
-        rows.append(
-            (cost + count_parameters(fit) * math.log(n_points), hypothesis, fit, reason)
-        )
+    rows = [
+        (_bic(fit, misfit, n_points), hypothesis, fit, reason)
+        for hypothesis, fit, reason in tried
+    ]
     rows.sort(key=lambda row: row[0])
     lowest = rows[0][0]
     ranked = []
@@ -263,6 +261,14 @@ def _rank(tried: Sequence[tuple[Hypothesis, BandFit | None, str]]) -> Assignment
             )
         )
     return Assignment(ranked=tuple(ranked), n_independent=n_points, misfit=misfit)
+
+
+def _bic(fit: BandFit | None, misfit: float, n_points: float) -> float:
+    """Return the BIC of a fit; infinite where there is none."""
+    if fit is None:
+        return math.inf
+    price = count_parameters(fit) * math.log(n_points)
+    return 2.0 * fit.solution.cost / misfit + price
 
 
 def _misfit(fit: BandFit) -> float:

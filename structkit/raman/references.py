@@ -36,6 +36,8 @@ class ReferenceBands:
     """All that were learned, priors narrow."""
     tie: Tie
     """The bands of the species, one area for all."""
+    source: str
+    """The sample."""
 
     @property
     def species(self) -> tuple[str, ...]:
@@ -98,7 +100,7 @@ def learn_bands(
         bands=tuple(band.name for band in own),
         shares=tuple(shares),
     )
-    return ReferenceBands(bands=(*own, *others), tie=tie)
+    return ReferenceBands(bands=(*own, *others), tie=tie, source=source)
 
 
 def _learn(fit: BandFit, number: int, covariance: FitCovariance, source: str) -> Band:

@@ -405,7 +405,7 @@ laser_nm = 532.29
 range = [100, 1000]
 calibration = "silicon.txt"
 blank = "glass.txt"
-reduction = "bose-frequency-3"
+reduction = "photon"
 model = "series"
 species = ["TaCl6-", "Ta2Cl10"]
 bands = "bands.toml"
@@ -446,7 +446,7 @@ def test_raman_table_is_read_without_xrd(spectra_folder: Path) -> None:
     assert table.calibration == spectra_folder / "silicon.txt"
     assert table.blank == spectra_folder / "glass.txt"
     assert table.bands == spectra_folder / "bands.toml"
-    assert (table.reduction, table.model) == ("bose-frequency-3", "series")
+    assert (table.reduction, table.model) == ("photon", "series")
     assert table.species == ("TaCl6-", "Ta2Cl10")
     assert [(t.species, t.file.name) for t in table.templates] == [
         ("TaCl6-", "template.txt")
@@ -465,7 +465,7 @@ def test_defaults_of_raman_touch_nothing() -> None:
     [
         ("laser_nm = 532.29", "laser_nm = -1", "raman.laser_nm: should be greater"),
         ("[100, 1000]", "[1000, 100]", "raman.range: a range must ascend"),
-        ('"bose-frequency-3"', '"boson"', "raman.reduction: should be"),
+        ('"photon"', '"boson"', "raman.reduction: should be"),
         ('"silicon.txt"', '"silicone.txt"', "did you mean 'silicon.txt'?"),
         ("laser_nm", "laser", "raman.laser: unknown key; did you mean 'laser_nm'?"),
         ("[[raman.template]]", "[raman.template]", "write [[raman.template]]"),
