@@ -231,6 +231,21 @@ def count_parameters(fit: BandFit) -> int:
     return int(fit.shared_priors.free.sum()) + len(fit.model.names)
 
 
+def compare_fits(fits: Mapping[str, BandFit]) -> dict[str, float]:
+    """Return the BIC of fits of one spectrum, less the lowest."""
+    misfit = max(1.0, min(_misfit(fit) for fit in fits.values()))
+    n_points = _independent(next(iter(fits.values())))
+    each = {name: _bic(fit, misfit, n_points) for name, fit in fits.items()}
+    lowest = min(each.values())
+    return {name: bic - lowest for name, bic in each.items()}
+
+
+def _independent(fit: BandFit) -> float:
+    """Return the independent points of a fit of one spectrum."""
+    step = float(np.median(np.diff(fit.spectra[0].raman_shift)))
+    return fit.n_points / max(1.0, fit.model.instrument_fwhm / step)
+
+
 def _rank(tried: Sequence[tuple[Hypothesis, BandFit | None, str]]) -> Assignment:
     """Return the hypotheses by their BIC."""
     fits = [fit for _, fit, _ in tried if fit is not None and fit.status.has_values]
@@ -238,8 +253,7 @@ def _rank(tried: Sequence[tuple[Hypothesis, BandFit | None, str]]) -> Assignment
         reasons = "; ".join(f"{h.name}: {why}" for h, _, why in tried)
         raise FitError(f"no hypothesis could be fitted: {reasons}")
     misfit = max(1.0, min(_misfit(fit) for fit in fits))
-    step = float(np.median(np.diff(fits[0].spectra[0].raman_shift)))
-    n_points = fits[0].n_points / max(1.0, fits[0].model.instrument_fwhm / step)
+    n_points = _independent(fits[0])
     rows = [
         (_bic(fit, misfit, n_points), hypothesis, fit, reason)
         for hypothesis, fit, reason in tried

@@ -36,6 +36,7 @@ from structkit.raman.problem import (
     stack_jacobian,
 )
 from structkit.raman.solve import Solution, minimise
+from structkit.raman.start import place_bands_at_start
 from structkit.schema import (
     GAIN,
     INTENSITY,
@@ -201,11 +202,16 @@ def fit_blocks(
         TemplateCurve(template, float(first[0]), float(first[-1]))
         for template in model.templates
     )
+    placed = priors[0].mean
+    if start is None:
+        placed = place_bands_at_start(
+            blocks, model, layout, priors=priors[0], templates=curves
+        )
     fit = BandFit(
         model=model,
         layout=layout,
         spectra=tuple(blocks),
-        solution=_initial(priors, len(blocks), start),
+        solution=_initial(priors, len(blocks), start, placed),
         shared_priors=priors[0],
         local_priors=priors[1],
         smoothness=1.0,
@@ -227,10 +233,13 @@ def fit_blocks(
 
 
 def _initial(
-    priors: tuple[Priors, Priors], n_blocks: int, start: BandFit | None
+    priors: tuple[Priors, Priors],
+    n_blocks: int,
+    start: BandFit | None,
+    placed: Floats,
 ) -> Solution:
     """Return the values a fit starts from."""
-    shared = priors[0].mean
+    shared = placed
     own = tuple(priors[1].mean for _ in range(n_blocks))
     if start is not None and start.solution.shared.shape == shared.shape:
         shared = start.solution.shared

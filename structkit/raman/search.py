@@ -30,7 +30,8 @@ _GRID = 4.0
 _CENTRE_STD = 8.0
 _WIDTH_FACTOR = 1.5
 _MIXING = 0.5
-_MARGIN = 2.0
+_ALIKE = 3.0
+_APART = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,13 +118,12 @@ def find_missing_band(fit: BandFit, *, narrowest: float) -> Candidate | None:
     """
     first = fit.spectra[0].raman_shift
     centres = np.arange(first[0] + narrowest, first[-1] - narrowest, _GRID)
-    taken = [band.wavenumber for band in fit.model.bands]
-    free = [c for c in centres if all(abs(c - t) >= _MARGIN for t in taken)]
     pairs = [
-        (c, factor * narrowest)
+        (float(c), factor * narrowest)
         for factor in _WIDTHS
-        for c in free
+        for c in centres
         if first[0] + factor * narrowest < c < first[-1] - factor * narrowest
+        and not _is_taken(fit, float(c), factor * narrowest)
     ]
     if not pairs:
         return None
@@ -142,6 +142,21 @@ def find_missing_band(fit: BandFit, *, narrowest: float) -> Candidate | None:
     return Candidate(
         centre=float(centre[best]), fwhm=float(width[best]), gain=float(gain[best])
     )
+
+
+def _is_taken(fit: BandFit, centre: float, fwhm: float) -> bool:
+    """Return whether a band of about that width is there already.
+
+    Two bands closer than their width, and as wide, are one band whose shape is not
+    quite the model's.
+    """
+    layout, shared = fit.layout, fit.solution.shared
+    widths = np.exp(shared[layout.log_width])[layout.family]
+    for known, width in zip(shared[layout.centre], widths, strict=True):
+        alike = 1.0 / _ALIKE < fwhm / width < _ALIKE
+        if alike and abs(centre - known) < _APART * max(width, fwhm):
+            return True
+    return False
 
 
 def _trial_shapes(raman_shift: Floats, centre: Floats, width: Floats) -> Floats:

@@ -12,10 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
 import xarray as xr
 
 from structkit.errors import FitError, SchemaError
-from structkit.raman.assign import Assignment, add_spots, assign, build_model
+from structkit.raman.assign import (
+    Assignment,
+    add_spots,
+    assign,
+    build_model,
+    compare_fits,
+)
+from structkit.raman.bands import Band
 from structkit.raman.covariance import covariance_of
 from structkit.raman.fit import BandFit, fit_bands
 from structkit.raman.hypotheses import Hypothesis, load_hypotheses
@@ -30,9 +38,10 @@ from structkit.raman.sample import (
     axial_loss,
     measure_sample,
 )
-from structkit.raman.search import add_missing_bands
+from structkit.raman.search import UNASSIGNED, add_missing_bands
 from structkit.schema import RAMAN_SHIFT, SPOT
 
+_SEEN = 4.0
 _LOG = logging.getLogger(__name__)
 
 SAMPLE_SPECIES = ("NaTaCl6", "405 line", "NTOC glass", "Ta-O-Ta bent")
@@ -223,10 +232,13 @@ class _Work:
 
     def fit_together(self, samples: Sequence[SeriesSample]) -> None:
         """Fit samples with shared positions and widths."""
+        rivals = tuple(r for r in self.options.rivals if r in self.learned)
         try:
-            rivals = self._rivals_of(samples)
-            species = (*self.options.species, *rivals)
-            fit = self._fit(samples, species)
+            fit = self._fit(samples, (*self.options.species, *rivals))
+            asked = self._rivals_of(samples, fit, rivals)
+            if asked:
+                rivals = (*rivals, *asked)
+                fit = self._fit(samples, (*self.options.species, *rivals))
         except FitError as error:
             if len(samples) == 1:
                 self._fail(samples[0], str(error))
@@ -271,40 +283,65 @@ class _Work:
             model = replace(model, templates=columns)
         return model
 
-    def _rivals_of(self, samples: Sequence[SeriesSample]) -> tuple[str, ...]:
-        """Return the rivals that any of the samples asks for."""
-        found: list[str] = [r for r in self.options.rivals if r in self.learned]
+    def _rivals_of(
+        self, samples: Sequence[SeriesSample], fit: BandFit, known: Sequence[str]
+    ) -> tuple[str, ...]:
+        """Return the rivals that any of the samples asks for, given the bands found."""
+        extra = tuple(b for b in fit.model.bands if b.species == UNASSIGNED)
+        found: list[str] = []
         for sample in samples:
             for dataset in sample.spectra:
-                found += self._asked_for(dataset, found)
+                found += self._asked_for(dataset, (*known, *found), extra)
         return tuple(dict.fromkeys(found))
 
-    def _asked_for(self, dataset: xr.Dataset, known: Sequence[str]) -> list[str]:
+    def _asked_for(
+        self, dataset: xr.Dataset, known: Sequence[str], extra: Sequence[Band]
+    ) -> list[str]:
         """Return rivals that lower the BIC of a sample's mean spectrum, best first."""
+        summed = add_spots(dataset)
         added: list[str] = []
         left = [r for r in self.options.rivals if r not in known]
         while left:
             base = (*self.options.species, *known, *added)
-            readings = [Hypothesis(name="base", species=base, statement="")]
-            readings += [
-                Hypothesis(name=rival, species=(*base, rival), statement="")
-                for rival in left
-            ]
-            ranked = assign(
-                dataset,
-                readings,
-                library=self.options.library,
-                model=self.base,
-                learned=self.learned,
-                templates=self.options.templates,
-            ).ranked
-            worth = {one.hypothesis.name: one.delta_bic for one in ranked}
-            best = ranked[0].hypothesis.name
-            if best == "base" or not worth["base"] > -BIC_NEEDED:
+            fits = {"": self._reading(summed, base, extra)}
+            fits |= {r: self._reading(summed, (*base, r), extra) for r in left}
+            done = {name: fit for name, fit in fits.items() if fit is not None}
+            best = min(compare_fits(done).items(), key=lambda item: item[1])[0]
+            if not best or "" not in done:
+                return added
+            gained = compare_fits(done)[""]
+            if gained < -BIC_NEEDED or not self._is_seen(done[best], best):
                 return added
             added.append(best)
             left.remove(best)
         return added
+
+    def _reading(
+        self, summed: xr.Dataset, species: Sequence[str], extra: Sequence[Band]
+    ) -> BandFit | None:
+        """Return the fit of some species and of found bands that are none of theirs."""
+        model = self._model([summed], species)
+        taken = [band.limits for band in model.bands if band.species in RIVALS]
+        more = [
+            band
+            for band in extra
+            if not any(low < band.wavenumber < high for low, high in taken)
+        ]
+        try:
+            return fit_bands(summed, replace(model, bands=(*model.bands, *more)))
+        except FitError:
+            return None
+
+    def _is_seen(self, fit: BandFit, species: str) -> bool:
+        """Return whether two bands of a species stand out, or its only one."""
+        sigma = np.sqrt(np.diag(covariance_of(fit).of_spectrum(0)))
+        scores = [
+            float(fit.areas[0, k] / sigma[k])
+            for k, name in enumerate(fit.model.species)
+            if name == species
+        ]
+        needed = min(2, len(scores))
+        return sum(score > _SEEN for score in scores) >= needed
 
     def _keep(
         self, samples: Sequence[SeriesSample], fit: BandFit, *, rivals: tuple[str, ...]

@@ -1,0 +1,188 @@
+"""Where the bands of a fit start: each where the spectra want it most.
+
+Least squares finds the nearest minimum, so a band that starts on the wrong side of a
+neighbour stays there. Bands are therefore placed one by one, the strongest first: on
+the mean spectrum, where the gain in chi-square less what the priors of centre and
+width charge is largest, all earlier bands and the baseline free to give way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structkit.raman.baseline import penalty_weight
+from structkit.raman.layout import Layout, Priors
+from structkit.raman.model import BandModel
+from structkit.raman.problem import Spectrum, TemplateCurve, evaluate_columns
+from structkit.raman.shapes import evaluate_shape
+
+Floats = NDArray[np.float64]
+
+_STEPS = 25
+_WIDTHS = (-1.0, 0.0, 1.0)
+_LEAST = 1e-3
+_SMOOTHNESS = 0.1
+_NARROW = 1.2
+"""Prior factor of the width below which a band is known and not searched for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Target:
+    """The mean spectrum, what is placed already taken out."""
+
+    raman_shift: Floats
+    sigma: Floats
+    space: Floats
+    residual: Floats
+
+
+def place_bands_at_start(
+    blocks: Sequence[Spectrum],
+    model: BandModel,
+    layout: Layout,
+    *,
+    priors: Priors,
+    templates: tuple[TemplateCurve, ...],
+) -> Floats:
+    """Return shared parameters to start from.
+
+    Parameters
+    ----------
+    blocks : sequence of Spectrum
+        All on one axis, or the first one's axis counts.
+    model : BandModel
+        The model.
+    layout : Layout
+        Of the model.
+    priors : Priors
+        Of the shared parameters.
+    templates : tuple of TemplateCurve
+        Of the model.
+
+    Returns
+    -------
+    ndarray, shape (n_shared,)
+        The priors' means, but for the centres and widths of bands with room to move.
+    """
+    start = priors.mean.copy()
+    target = _first_target(blocks, model, layout, start, templates)
+    chosen: dict[int, list[float]] = {}
+    for number in _order(model):
+        curve, centre, log_width = _best(target, model, layout, number, priors)
+        if centre is not None:
+            start[layout.centre.start + number] = centre
+            chosen.setdefault(int(layout.family[number]), []).append(log_width)
+        target = _taken_out(target, curve)
+    for family, widths in chosen.items():
+        place = layout.log_width.start + family
+        start[place] = np.clip(np.mean(widths), priors.low[place], priors.high[place])
+    return start
+
+
+def _order(model: BandModel) -> list[int]:
+    """Return the free bands that may move, known ones first, then by strength."""
+    free = list(model.free_bands)
+    known = [k for k in free if model.bands[k].fwhm_factor <= _NARROW]
+    rest = [k for k in free if model.bands[k].fwhm_factor > _NARROW]
+    return known + sorted(rest, key=lambda k: -model.bands[k].strength)
+
+
+def _first_target(
+    blocks: Sequence[Spectrum],
+    model: BandModel,
+    layout: Layout,
+    start: Floats,
+    templates: tuple[TemplateCurve, ...],
+) -> _Target:
+    """Return the mean spectrum and the space of baseline, ties and templates."""
+    first = blocks[0]
+    alike = [b for b in blocks if b.raman_shift.shape == first.raman_shift.shape]
+    weight = np.asarray([b.sigma**-2.0 for b in alike])
+    total = weight.sum(axis=0)
+    mean = (weight * np.asarray([b.intensity for b in alike])).sum(axis=0) / total
+    sigma = total**-0.5
+    columns = evaluate_columns(
+        first,
+        model,
+        layout,
+        templates=templates,
+        shared=start,
+        local=np.zeros(layout.n_local),
+    )
+    n_free = len(model.free_bands)
+    kept = columns.unit[:, n_free:]
+    light = float(np.mean(np.abs(mean)))
+    pull = penalty_weight(_SMOOTHNESS, light) * first.penalty
+    rows = np.vstack(
+        [
+            np.hstack([first.basis, kept]) / sigma[:, None],
+            np.pad(pull, ((0, 0), (0, kept.shape[1]))),
+        ]
+    )
+    orthogonal, triangle = np.linalg.qr(rows)
+    strength = np.abs(np.diag(triangle))
+    space = orthogonal[:, strength > 1e-10 * strength.max()]
+    padded = np.concatenate([mean / sigma, np.zeros(pull.shape[0])])
+    residual = padded - space @ (space.T @ padded)
+    return _Target(first.raman_shift, sigma, space, residual)
+
+
+def _best(
+    target: _Target, model: BandModel, layout: Layout, number: int, priors: Priors
+) -> tuple[Floats, float | None, float]:
+    """Return a band's best curve (weighted, padded), centre and log width."""
+    band = model.bands[number]
+    x = target.raman_shift
+    family = int(layout.family[number])
+    width_place = layout.log_width.start + family
+    middle, spread = priors.mean[width_place], priors.std[width_place]
+    low, high = (max(band.limits[0], x[0]), min(band.limits[1], x[-1]))
+    known = math.log(band.fwhm_factor) <= math.log(_NARROW) or not low < high
+    centres = np.asarray([band.wavenumber])
+    steps: tuple[float, ...] = (0.0,)
+    if not known:
+        centres = np.append(np.linspace(low, high, _STEPS), band.wavenumber)
+        steps = _WIDTHS
+    pairs = [(c, step) for step in steps for c in centres]
+    centre, step = (np.asarray(column) for column in zip(*pairs, strict=True))
+    log_width = np.clip(
+        middle + step * spread, priors.low[width_place], priors.high[width_place]
+    )
+    curves = evaluate_shape(
+        x[None, :] - centre[:, None],
+        np.exp(log_width),
+        np.full(centre.size, priors.mean[layout.mixing][family]),
+        shape=model.shape,
+        instrument_fwhm=model.instrument_fwhm,
+    ).value.T
+    n_pad = target.residual.size - x.size
+    trial = np.pad(curves / target.sigma[:, None], ((0, n_pad), (0, 0)))
+    left = trial - target.space @ (target.space.T @ trial)
+    power = np.einsum("ij,ij->j", left, left)
+    whole = np.einsum("ij,ij->j", trial, trial)
+    slope = left.T @ target.residual
+    usable = (power > _LEAST * whole) & (slope > 0.0)
+    gain = np.where(usable, slope**2 / np.maximum(power, 1e-300), 0.0)
+    charge = ((centre - band.wavenumber) / band.wavenumber_std) ** 2 + step**2
+    best = int(np.argmax(gain - charge))
+    if known or not gain[best] > charge[best]:
+        best = int(np.flatnonzero((centre == band.wavenumber) & (step == 0.0))[0])
+        return trial[:, best], None, float(log_width[best])
+    return trial[:, best], float(centre[best]), float(log_width[best])
+
+
+def _taken_out(target: _Target, curve: Floats) -> _Target:
+    """Return the target with one more curve in its space."""
+    left = curve - target.space @ (target.space.T @ curve)
+    norm = float(np.linalg.norm(left))
+    if norm <= 1e-8 * float(np.linalg.norm(curve)):
+        return target
+    unit = left / norm
+    space = np.column_stack([target.space, unit])
+    residual = target.residual - unit * max(float(unit @ target.residual), 0.0)
+    return _Target(target.raman_shift, target.sigma, space, residual)
