@@ -23,9 +23,13 @@ Evaluate = Callable[[Floats, Sequence[Floats]], list[Normal]]
 MAX_STEPS = 60
 _ENOUGH = 1e-3
 """Decrease of half of chi-square that is not worth a further step."""
+_NEAR = 0.1
+"""Promised decrease below which a step that brings less is no sign of a fault."""
 _DAMPING_START = 1e-3
 _DAMPING_LIMITS = (1e-9, 1e8)
 _TINY = 1e-12
+_ZERO = 1e-200
+"""Raises a diagonal element that is zero, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,10 +90,11 @@ def minimise(
     damping = _DAMPING_START
     for step in range(max_steps):
         system = _System(state, shared_priors, local_priors)
+        move_shared, move_locals, expected = system.solve(damping)
+        promised = expected
         while True:
-            move_shared, move_locals, expected = system.solve(damping)
             if expected < _ENOUGH:
-                return _finish(state, step, converged=True)
+                return _finish(state, step, converged=promised < _NEAR)
             trial = _start(
                 evaluate,
                 state.shared + move_shared,
@@ -103,10 +108,11 @@ def minimise(
             damping *= 8.0
             if damping > _DAMPING_LIMITS[1]:
                 return _finish(state, step, converged=False)
+            move_shared, move_locals, expected = system.solve(damping)
         state = trial
         better = gained / max(expected, _TINY)
         damping = max(damping * (0.1 if better > 0.5 else 0.7), _DAMPING_LIMITS[0])
-        if gained < _ENOUGH:
+        if gained < _ENOUGH and promised < _NEAR:
             return _finish(state, step + 1, converged=True)
     return _finish(state, max_steps, converged=False)
 
@@ -214,12 +220,11 @@ def _pinned(
 
 
 def _damped(matrix: Floats, damping: float) -> Floats:
-    """Return a matrix with its diagonal raised."""
+    """Return a matrix with its diagonal raised, each element by its own measure."""
     raised = matrix.copy()
     places = np.arange(matrix.shape[0])
     diagonal = matrix[places, places]
-    floor = _TINY * max(float(diagonal.max(initial=0.0)), 1.0)
-    raised[places, places] += damping * np.maximum(diagonal, floor) + floor
+    raised[places, places] += (damping + _TINY) * diagonal + _ZERO
     return raised
 
 
