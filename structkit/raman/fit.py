@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -36,7 +37,7 @@ from structkit.raman.problem import (
     stack_jacobian,
 )
 from structkit.raman.solve import Solution, minimise
-from structkit.raman.start import place_bands_at_start
+from structkit.raman.start import areas_at_start, place_bands_at_start
 from structkit.schema import (
     GAIN,
     INTENSITY,
@@ -47,12 +48,15 @@ from structkit.schema import (
     validate_spectra,
 )
 
+if TYPE_CHECKING:
+    import lmfit
+
 Floats = NDArray[np.float64]
 
 MASKED = "masked"
 """Variable (spot, raman_shift): 1 where a point has no weight."""
 _NO_WEIGHT = 1e6
-_FIRST_STEPS = 6
+_FIRST_STEPS = 12
 _OUTLIER = 5.0
 _NEIGHBOURS = 7
 _MIN_POINTS_PER_PARAMETER = 1.0
@@ -85,6 +89,8 @@ class BandFit:
     """How it ended."""
     reason: str = ""
     """Why not well."""
+    parameters: lmfit.Parameters | None = None
+    """What the user held, limited or moved."""
 
     @property
     def areas(self) -> Floats:
@@ -145,6 +151,7 @@ def fit_bands(
     *,
     along: Sequence[float] | None = None,
     start: BandFit | None = None,
+    parameters: lmfit.Parameters | None = None,
 ) -> BandFit:
     """Fit one model to all spectra together: shared bands, free areas.
 
@@ -159,6 +166,10 @@ def fit_bands(
         Place of each dataset along the series (any unit), for ``model.drift``.
     start : BandFit, optional
         Fit of the same model whose values to start from.
+    parameters : lmfit.Parameters, optional
+        Shared parameters to hold, limit or move, from
+        :func:`structkit.raman.parameters.make_parameters`; those that are absent or
+        as they were made are the model's. Later fits from this one keep them.
 
     Returns
     -------
@@ -168,7 +179,8 @@ def fit_bands(
     Raises
     ------
     FitError
-        Too few points for the bands, a band or a template outside the range.
+        Too few points for the bands, a band or a template outside the range, a
+        parameter that the model does not have.
     SchemaError
         The datasets are no Raman spectra.
 
@@ -183,7 +195,7 @@ def fit_bands(
         raise FitError("no spectra to fit")
     blocks = _make_blocks(datasets, model, along)
     check_model(blocks, model)
-    return fit_blocks(blocks, model, start=start)
+    return fit_blocks(blocks, model, start=start, parameters=parameters)
 
 
 def fit_blocks(
@@ -192,39 +204,42 @@ def fit_blocks(
     *,
     start: BandFit | None = None,
     smoothness: float | None = None,
+    parameters: lmfit.Parameters | None = None,
 ) -> BandFit:
     """Fit one model to spectra that are arrays already; see :func:`fit_bands`."""
     layout = make_layout(model, n_edges=blocks[0].edge.shape[1])
     first = blocks[0].raman_shift
     step = float(np.median(np.diff(first)))
-    priors = shared_priors(model, layout, step=step), local_priors(model, layout)
+    shared = shared_priors(model, layout, step=step)
+    if parameters is None and start is not None and start.model.bands == model.bands:
+        parameters = start.parameters
+    if parameters is not None:
+        from structkit.raman.parameters import apply_parameters
+
+        shared = apply_parameters(shared, model, parameters)
     curves = tuple(
         TemplateCurve(template, float(first[0]), float(first[-1]))
         for template in model.templates
     )
-    placed = priors[0].mean
-    if start is None:
-        placed = place_bands_at_start(
-            blocks, model, layout, priors=priors[0], templates=curves
-        )
     fit = BandFit(
         model=model,
         layout=layout,
         spectra=tuple(blocks),
-        solution=_initial(priors, len(blocks), start, placed),
-        shared_priors=priors[0],
-        local_priors=priors[1],
+        solution=_unsolved(shared.mean, ()),
+        shared_priors=shared,
+        local_priors=local_priors(model, layout),
         smoothness=1.0,
         templates=curves,
         status=FitStatus.NOT_CONVERGED,
+        parameters=parameters,
     )
     chosen = smoothness or model.baseline.smoothness
-    if chosen is None and start is not None:
-        chosen = start.smoothness
-    if chosen is None:
-        fit = _improve(fit, max_steps=_FIRST_STEPS)
-        chosen = choose_smoothness(fit)
-    fit = _improve(replace(fit, smoothness=chosen))
+    if start is not None and start.solution.shared.shape == shared.mean.shape:
+        fit = replace(fit, solution=_continued(fit, start))
+        chosen = chosen or start.smoothness
+    else:
+        fit = _begin(fit)
+    fit = _improve(replace(fit, smoothness=chosen or choose_smoothness(fit)))
     if model.loss == "robust":
         lighter = _reweighted(fit)
         if lighter is not None:
@@ -232,22 +247,49 @@ def fit_blocks(
     return fit
 
 
-def _initial(
-    priors: tuple[Priors, Priors],
-    n_blocks: int,
-    start: BandFit | None,
-    placed: Floats,
-) -> Solution:
-    """Return the values a fit starts from."""
-    shared = placed
-    own = tuple(priors[1].mean for _ in range(n_blocks))
-    if start is not None and start.solution.shared.shape == shared.shape:
-        shared = start.solution.shared
-        if len(start.solution.locals) == n_blocks:
-            own = start.solution.locals
+def _unsolved(shared: Floats, own: tuple[Floats, ...]) -> Solution:
+    """Return values to start from."""
     return Solution(
         shared=shared, locals=own, normals=(), cost=np.inf, steps=0, converged=False
     )
+
+
+def _continued(fit: BandFit, start: BandFit) -> Solution:
+    """Return the values of an earlier fit; areas anew where the spectra are others."""
+    shared, own = start.solution.shared, start.solution.locals
+    if len(own) != len(fit.spectra) or own[0].size != fit.layout.n_local:
+        own = _first_areas(fit, shared)
+    return _unsolved(shared, own)
+
+
+def _first_areas(fit: BandFit, shared: Floats) -> tuple[Floats, ...]:
+    """Return each spectrum's own parameters to start from."""
+    return tuple(
+        areas_at_start(
+            block, fit.model, fit.layout, shared=shared, templates=fit.templates
+        )
+        for block in fit.spectra
+    )
+
+
+def _begin(fit: BandFit) -> BandFit:
+    """Return the fit after a few steps, from where they lead to the least cost.
+
+    They start from the priors' means and from where the mean spectrum wants the bands:
+    the one is right where the priors are good, the other where they are not.
+    """
+    priors = fit.shared_priors
+    placed = place_bands_at_start(
+        fit.spectra, fit.model, fit.layout, priors=priors, templates=fit.templates
+    )
+    starts = [priors.mean]
+    if not np.allclose(placed, priors.mean):
+        starts.append(np.clip(placed, priors.low, priors.high))
+    tried = []
+    for shared in starts:
+        solution = _unsolved(shared, _first_areas(fit, shared))
+        tried.append(_improve(replace(fit, solution=solution), max_steps=_FIRST_STEPS))
+    return min(tried, key=lambda one: one.solution.cost)
 
 
 def _improve(fit: BandFit, *, max_steps: int = 60) -> BandFit:

@@ -27,6 +27,8 @@ _NEAR = 0.1
 """Promised decrease below which a step that brings less is no sign of a fault."""
 _DAMPING_START = 1e-3
 _DAMPING_LIMITS = (1e-9, 1e8)
+_MAX_PINS = 8
+"""How often a step is solved again with more parameters left at their limits."""
 _TINY = 1e-12
 _ZERO = 1e-200
 """Raises a diagonal element that is zero, and nothing else."""
@@ -111,7 +113,8 @@ def minimise(
             move_shared, move_locals, expected = system.solve(damping)
         state = trial
         better = gained / max(expected, _TINY)
-        damping = max(damping * (0.1 if better > 0.5 else 0.7), _DAMPING_LIMITS[0])
+        factor = 0.1 if better > 0.5 else 0.5 if better > 0.25 else 4.0
+        damping = max(damping * factor, _DAMPING_LIMITS[0])
         if gained < _ENOUGH and promised < _NEAR:
             return _finish(state, step + 1, converged=True)
     return _finish(state, max_steps, converged=False)
@@ -161,6 +164,7 @@ class _System:
     def __init__(self, state: _State, shared: Priors, own: Priors) -> None:
         n = state.shared.size
         self._n = n
+        self._state, self._priors = state, (shared, own)
         self._gradient = _prior_gradient(state.shared, shared)
         self._shared = np.diag(shared.std**-2.0)
         self._blocks: list[tuple[Floats, Floats, Floats]] = []
@@ -178,7 +182,18 @@ class _System:
         )
 
     def solve(self, damping: float) -> tuple[Floats, list[Floats], float]:
-        """Return the steps and the decrease of the cost that they promise."""
+        """Return the steps and the decrease of the cost that they promise.
+
+        What stands at a limit and would be pushed beyond it is left there, and the
+        rest is solved again.
+        """
+        for _ in range(_MAX_PINS):
+            move, moves, expected = self._solve(damping)
+            if not self._pin(move, moves):
+                break
+        return move, moves, expected
+
+    def _solve(self, damping: float) -> tuple[Floats, list[Floats], float]:
         schur = _damped(self._shared, damping)
         right = -self._gradient
         eliminated = []
@@ -200,6 +215,32 @@ class _System:
         for own, (_, _, gradient) in zip(moves, self._blocks, strict=True):
             expected -= 0.5 * float(gradient @ own)
         return move, moves, expected
+
+    def _pin(self, move: Floats, moves: Sequence[Floats]) -> bool:
+        """Hold what a step would push beyond its limit; return whether any."""
+        shared, own = self._priors
+        found = _pushed(self._state.shared, move, shared)
+        if found.any():
+            self._shared_moves = self._shared_moves & ~found
+            self._shared, _, self._gradient = _pinned(
+                self._shared, np.zeros((self._n, 0)), self._gradient, ~found
+            )
+        anything = bool(found.any())
+        for number, (values, step) in enumerate(
+            zip(self._state.locals, moves, strict=True)
+        ):
+            found = _pushed(values, step, own)
+            if found.any():
+                anything = True
+                self._blocks[number] = _pinned(*self._blocks[number], ~found)
+        return anything
+
+
+def _pushed(values: Floats, move: Floats, priors: Priors) -> NDArray[np.bool_]:
+    """Return which parameters stand at a limit and would go beyond it."""
+    below = (values <= priors.low) & (move < 0.0)
+    above = (values >= priors.high) & (move > 0.0)
+    return np.asarray(below | above)
 
 
 def _movable(values: Floats, gradient: Floats, priors: Priors) -> NDArray[np.bool_]:
