@@ -36,7 +36,7 @@ from structkit.raman.problem import (
     form_normal,
     stack_jacobian,
 )
-from structkit.raman.solve import Solution, minimise
+from structkit.raman.solve import ENOUGH, MAX_STEPS, Solution, minimise
 from structkit.raman.start import areas_at_start, place_bands_at_start
 from structkit.schema import (
     GAIN,
@@ -57,6 +57,8 @@ MASKED = "masked"
 """Variable (spot, raman_shift): 1 where a point has no weight."""
 _NO_WEIGHT = 1e6
 _FIRST_STEPS = 12
+_FIRST_ENOUGH = 0.5
+"""Of half of chi-square: what the first steps leave to the last."""
 _OUTLIER = 5.0
 _NEIGHBOURS = 7
 _MIN_POINTS_PER_PARAMETER = 1.0
@@ -288,11 +290,14 @@ def _begin(fit: BandFit) -> BandFit:
     tried = []
     for shared in starts:
         solution = _unsolved(shared, _first_areas(fit, shared))
-        tried.append(_improve(replace(fit, solution=solution), max_steps=_FIRST_STEPS))
+        begun = replace(fit, solution=solution)
+        tried.append(_improve(begun, max_steps=_FIRST_STEPS, enough=_FIRST_ENOUGH))
     return min(tried, key=lambda one: one.solution.cost)
 
 
-def _improve(fit: BandFit, *, max_steps: int = 60) -> BandFit:
+def _improve(
+    fit: BandFit, *, max_steps: int = MAX_STEPS, enough: float = ENOUGH
+) -> BandFit:
     """Return the fit after least squares with its present weights."""
     projections = [s.project(s.sigma, fit.smoothness) for s in fit.spectra]
 
@@ -328,6 +333,7 @@ def _improve(fit: BandFit, *, max_steps: int = 60) -> BandFit:
         shared_priors=fit.shared_priors,
         local_priors=fit.local_priors,
         max_steps=max_steps,
+        enough=enough,
     )
     status = FitStatus.CONVERGED if solution.converged else FitStatus.NOT_CONVERGED
     reason = "" if solution.converged else f"no minimum within {solution.steps} steps"

@@ -38,7 +38,13 @@ def identifier(name: str) -> str:
 
 
 def shared_names(model: BandModel) -> list[str]:
-    """Return the lmfit names of the shared parameters, in their order."""
+    """Return the lmfit names of the shared parameters, in their order.
+
+    Raises
+    ------
+    FitError
+        Two names differ only in what lmfit does not take.
+    """
     bands = [identifier(band.name) for band in model.bands]
     families = [identifier(family) for family in model.families]
     names = [f"{band}_centre" for band in bands]
@@ -48,6 +54,12 @@ def shared_names(model: BandModel) -> list[str]:
     if model.drift:
         names += [f"{band}_centre_drift" for band in bands]
         names += [f"{family}_log_fwhm_drift" for family in families]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise FitError(
+            f"parameters of one name: {', '.join(twice)}; bands, families and "
+            "templates need names that differ in letters or digits"
+        )
     return names
 
 
@@ -159,14 +171,13 @@ def _check(parameter: lmfit.Parameter, layout: Layout, place: int) -> None:
         raise FitError(f"{parameter.name} is {value:g}; a share must be in 0 to 1")
 
 
-def keep_known(
-    parameters: lmfit.Parameters | None, model: BandModel
-) -> lmfit.Parameters | None:
+def select_parameters(
+    parameters: lmfit.Parameters, model: BandModel
+) -> lmfit.Parameters:
     """Return those parameters that a model has, such as one with a band less."""
-    if parameters is None:
-        return None
+    known = [name for name in shared_names(model) if name in parameters]
     kept = lmfit.Parameters()
-    kept.add_many(*(parameters[n] for n in shared_names(model) if n in parameters))
+    kept.add_many(*(parameters[name] for name in known))
     return kept
 
 

@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 Evaluate = Callable[[Floats, Sequence[Floats]], list[Normal]]
 
 MAX_STEPS = 60
-_ENOUGH = 1e-3
+ENOUGH = 1e-3
 """Decrease of half of chi-square that is not worth a further step."""
 _NEAR = 0.1
 """Promised decrease below which a step that brings less is no sign of a fault."""
@@ -68,6 +68,7 @@ def minimise(
     shared_priors: Priors,
     local_priors: Priors,
     max_steps: int = MAX_STEPS,
+    enough: float = ENOUGH,
 ) -> Solution:
     """Find the least squares within limits by damped Gauss-Newton steps.
 
@@ -83,6 +84,8 @@ def minimise(
         Priors and limits; a parameter whose limits coincide is held.
     max_steps : int
         Steps before it gives up.
+    enough : float
+        Decrease of half of chi-square that is not worth a further step.
 
     Returns
     -------
@@ -95,8 +98,8 @@ def minimise(
         move_shared, move_locals, expected = system.solve(damping)
         promised = expected
         while True:
-            if expected < _ENOUGH:
-                return _finish(state, step, converged=promised < _NEAR)
+            if expected < enough:
+                return _finish(state, step, converged=promised < max(_NEAR, enough))
             trial = _start(
                 evaluate,
                 state.shared + move_shared,
@@ -115,7 +118,7 @@ def minimise(
         better = gained / max(expected, _TINY)
         factor = 0.1 if better > 0.5 else 0.5 if better > 0.25 else 4.0
         damping = max(damping * factor, _DAMPING_LIMITS[0])
-        if gained < _ENOUGH and promised < _NEAR:
+        if gained < enough and promised < max(_NEAR, enough):
             return _finish(state, step + 1, converged=True)
     return _finish(state, max_steps, converged=False)
 

@@ -8,7 +8,6 @@ width charge is largest, all earlier bands and the baseline free to give way.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -200,60 +199,58 @@ def _first_target(
 def _best(
     target: _Target, model: BandModel, layout: Layout, number: int, priors: Priors
 ) -> tuple[Floats, float | None, float]:
-    """Return a band's best curves (over sigma), centre and log width."""
-    band = model.bands[number]
-    x = target.raman_shift
-    family = int(layout.family[number])
-    width_place = layout.log_width.start + family
+    """Return a band's best curves (over sigma), centre and log width.
+
+    The best of a grid of centres at the expected width, then the best width there.
+    """
+    place = layout.centre.start + number
+    width_place = layout.log_width.start + int(layout.family[number])
+    expected, centre_std = priors.mean[place], priors.std[place]
     middle, spread = priors.mean[width_place], priors.std[width_place]
-    low, high = (max(band.limits[0], x[0]), min(band.limits[1], x[-1]))
-    known = math.log(band.fwhm_factor) <= math.log(_NARROW) or not low < high
-    centres = np.asarray([band.wavenumber])
-    steps: tuple[float, ...] = (0.0,)
+    low = max(priors.low[place], target.raman_shift[0])
+    high = min(priors.high[place], target.raman_shift[-1])
+    known = model.bands[number].fwhm_factor <= _NARROW or not low < high
+
+    def try_places(centre: Floats, log_width: Floats) -> tuple[ShapeValues, Floats]:
+        shapes = evaluate_shape(
+            target.raman_shift[None, :] - centre[:, None],
+            np.exp(log_width),
+            np.full(centre.size, priors.mean[layout.mixing][layout.family[number]]),
+            shape=model.shape,
+            instrument_fwhm=model.instrument_fwhm,
+        )
+        charge = ((centre - expected) / centre_std) ** 2
+        charge = charge + ((log_width - middle) / spread) ** 2
+        return shapes, _gain(target, shapes.value) - charge
+
     if not known:
-        centres = np.append(np.linspace(low, high, _STEPS), band.wavenumber)
-        steps = _WIDTHS
-    pairs = [(c, step) for step in steps for c in centres]
-    centre, step = (np.asarray(column) for column in zip(*pairs, strict=True))
-    log_width = np.clip(
-        middle + step * spread, priors.low[width_place], priors.high[width_place]
-    )
-    mixing = np.full(centre.size, priors.mean[layout.mixing][family])
-    width = np.exp(log_width)
-    shapes = _shapes(x, model, centre=centre, width=width, mixing=mixing)
-    trial = shapes.value.T / target.sigma[:, None]
-    seen = target.space[: x.size].T @ trial
+        grid = np.append(expected, np.linspace(low, high, _STEPS))
+        _, worth = try_places(grid, np.full(grid.size, middle))
+        best = grid[int(np.argmax(worth))]
+        widths = np.clip(
+            middle + spread * np.asarray(_WIDTHS),
+            priors.low[width_place],
+            priors.high[width_place],
+        )
+        shapes, worth = try_places(np.full(widths.size, best), widths)
+        chosen = int(np.argmax(worth))
+        if worth[chosen] > 0.0:
+            curves = (shapes.value, shapes.by_centre, shapes.by_log_width)
+            taken = np.asarray([curve[chosen] for curve in curves])
+            return taken.T / target.sigma[:, None], float(best), float(widths[chosen])
+    shapes, _ = try_places(np.asarray([expected]), np.asarray([middle]))
+    return shapes.value.T / target.sigma[:, None], None, float(middle)
+
+
+def _gain(target: _Target, values: Floats) -> Floats:
+    """Return the decrease of chi-square that each of some curves would bring."""
+    trial = np.ascontiguousarray(values / target.sigma).T
+    seen = target.space[: trial.shape[0]].T @ trial
     whole = np.einsum("ij,ij->j", trial, trial)
     power = whole - np.einsum("ij,ij->j", seen, seen)
-    slope = trial.T @ target.residual[: x.size]
+    slope = trial.T @ target.residual[: trial.shape[0]]
     usable = (power > _LEAST * whole) & (slope > 0.0)
-    gain = np.where(usable, slope**2 / np.maximum(power, 1e-300), 0.0)
-    charge = ((centre - band.wavenumber) / band.wavenumber_std) ** 2 + step**2
-    best = int(np.argmax(gain - charge))
-    if known or not gain[best] > charge[best]:
-        best = int(np.flatnonzero((centre == band.wavenumber) & (step == 0.0))[0])
-        return trial[:, [best]], None, float(log_width[best])
-    curves = [shapes.value[best], shapes.by_centre[best], shapes.by_log_width[best]]
-    taken = np.asarray(curves).T / target.sigma[:, None]
-    return taken, float(centre[best]), float(log_width[best])
-
-
-def _shapes(
-    raman_shift: Floats,
-    model: BandModel,
-    *,
-    centre: Floats,
-    width: Floats,
-    mixing: Floats,
-) -> ShapeValues:
-    """Return bands of unit area at trial places."""
-    return evaluate_shape(
-        raman_shift[None, :] - centre[:, None],
-        width,
-        mixing,
-        shape=model.shape,
-        instrument_fwhm=model.instrument_fwhm,
-    )
+    return np.where(usable, slope**2 / np.maximum(power, 1e-300), 0.0)
 
 
 def _taken_out(target: _Target, curves: Floats) -> _Target:
