@@ -195,7 +195,7 @@ def fit_bands(
     datasets = [spectra] if isinstance(spectra, xr.Dataset) else list(spectra)
     if not datasets:
         raise FitError("no spectra to fit")
-    blocks = _make_blocks(datasets, model, along)
+    blocks = make_blocks(datasets, model, along)
     check_model(blocks, model)
     return fit_blocks(blocks, model, start=start, parameters=parameters)
 
@@ -376,10 +376,12 @@ def _reweighted(fit: BandFit) -> tuple[Spectrum, ...] | None:
     return tuple(lighter) if changed else None
 
 
-def _make_blocks(
-    datasets: Sequence[xr.Dataset], model: BandModel, along: Sequence[float] | None
+def make_blocks(
+    datasets: Sequence[xr.Dataset],
+    model: BandModel,
+    along: Sequence[float] | None = None,
 ) -> list[Spectrum]:
-    """Return the arrays of every spot of every dataset."""
+    """Return the arrays of every spot of every dataset; see :func:`fit_bands`."""
     places = _normalise(along, len(datasets))
     blocks: list[Spectrum] = []
     for dataset, place in zip(datasets, places, strict=True):
@@ -390,7 +392,7 @@ def _make_blocks(
         decays = model.baseline.edge_decays
         low_enough = 0.0 < shift[0] < model.baseline.edge_below
         edge = edge_curves(shift, decays if low_enough else ())
-        values = dataset[INTENSITY].to_numpy().astype(float)
+        values = _seen(dataset)
         sigma = noise_of(dataset)
         if MASKED in dataset:
             sigma = np.where(dataset[MASKED].to_numpy() != 0, sigma * _NO_WEIGHT, sigma)
@@ -433,7 +435,7 @@ def noise_of(spectra: xr.Dataset) -> Floats:
     """
     if INTENSITY_STD in spectra:
         return np.asarray(spectra[INTENSITY_STD].to_numpy(), dtype=float)
-    values = spectra[INTENSITY].to_numpy().astype(float)
+    values = _seen(spectra)
     local = uniform_filter1d(values, _SMOOTH_POINTS, axis=-1, mode="nearest")
     if GAIN in spectra:
         readout = float(spectra[READOUT_STD]) if READOUT_STD in spectra else 0.0
@@ -444,6 +446,21 @@ def noise_of(spectra: xr.Dataset) -> Floats:
     rough = np.diff(values / root, n=2, axis=-1)
     spread = _MAD * np.median(np.abs(rough), axis=-1, keepdims=True) / _DIFFERENCE_STD
     return np.asarray(root * np.maximum(spread, 1e-9))
+
+
+def _seen(spectra: xr.Dataset) -> Floats:
+    """Return the intensities, a line drawn through what is masked.
+
+    What is masked must not reach its neighbours through a local mean.
+    """
+    values = np.array(spectra[INTENSITY].to_numpy(), dtype=float)
+    if MASKED not in spectra:
+        return values
+    places = np.arange(values.shape[1])
+    for row, hidden in zip(values, spectra[MASKED].to_numpy() != 0, strict=True):
+        if hidden.any() and not hidden.all():
+            row[hidden] = np.interp(places[hidden], places[~hidden], row[~hidden])
+    return values
 
 
 def check_model(blocks: Sequence[Spectrum], model: BandModel) -> None:
