@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -35,8 +36,8 @@ from structkit.raman.problem import (
     form_normal,
     stack_jacobian,
 )
-from structkit.raman.solve import Solution, minimise
-from structkit.raman.start import place_bands_at_start
+from structkit.raman.solve import ENOUGH, MAX_STEPS, Solution, minimise
+from structkit.raman.start import areas_at_start, place_bands_at_start
 from structkit.schema import (
     GAIN,
     INTENSITY,
@@ -47,12 +48,17 @@ from structkit.schema import (
     validate_spectra,
 )
 
+if TYPE_CHECKING:
+    import lmfit
+
 Floats = NDArray[np.float64]
 
 MASKED = "masked"
 """Variable (spot, raman_shift): 1 where a point has no weight."""
 _NO_WEIGHT = 1e6
-_FIRST_STEPS = 6
+_FIRST_STEPS = 12
+_FIRST_ENOUGH = 0.5
+"""Of half of chi-square: what the first steps leave to the last."""
 _OUTLIER = 5.0
 _NEIGHBOURS = 7
 _MIN_POINTS_PER_PARAMETER = 1.0
@@ -85,6 +91,8 @@ class BandFit:
     """How it ended."""
     reason: str = ""
     """Why not well."""
+    parameters: lmfit.Parameters | None = None
+    """What the user held, limited or moved."""
 
     @property
     def areas(self) -> Floats:
@@ -145,6 +153,7 @@ def fit_bands(
     *,
     along: Sequence[float] | None = None,
     start: BandFit | None = None,
+    parameters: lmfit.Parameters | None = None,
 ) -> BandFit:
     """Fit one model to all spectra together: shared bands, free areas.
 
@@ -159,6 +168,10 @@ def fit_bands(
         Place of each dataset along the series (any unit), for ``model.drift``.
     start : BandFit, optional
         Fit of the same model whose values to start from.
+    parameters : lmfit.Parameters, optional
+        Shared parameters to hold, limit or move, from
+        :func:`structkit.raman.parameters.make_parameters`; those that are absent or
+        as they were made are the model's. Later fits from this one keep them.
 
     Returns
     -------
@@ -168,7 +181,8 @@ def fit_bands(
     Raises
     ------
     FitError
-        Too few points for the bands, a band or a template outside the range.
+        Too few points for the bands, a band or a template outside the range, a
+        parameter that the model does not have.
     SchemaError
         The datasets are no Raman spectra.
 
@@ -181,9 +195,9 @@ def fit_bands(
     datasets = [spectra] if isinstance(spectra, xr.Dataset) else list(spectra)
     if not datasets:
         raise FitError("no spectra to fit")
-    blocks = _make_blocks(datasets, model, along)
+    blocks = make_blocks(datasets, model, along)
     check_model(blocks, model)
-    return fit_blocks(blocks, model, start=start)
+    return fit_blocks(blocks, model, start=start, parameters=parameters)
 
 
 def fit_blocks(
@@ -192,39 +206,42 @@ def fit_blocks(
     *,
     start: BandFit | None = None,
     smoothness: float | None = None,
+    parameters: lmfit.Parameters | None = None,
 ) -> BandFit:
     """Fit one model to spectra that are arrays already; see :func:`fit_bands`."""
     layout = make_layout(model, n_edges=blocks[0].edge.shape[1])
     first = blocks[0].raman_shift
     step = float(np.median(np.diff(first)))
-    priors = shared_priors(model, layout, step=step), local_priors(model, layout)
+    shared = shared_priors(model, layout, step=step)
+    if parameters is None and start is not None and start.model.bands == model.bands:
+        parameters = start.parameters
+    if parameters is not None:
+        from structkit.raman.parameters import apply_parameters
+
+        shared = apply_parameters(shared, model, parameters)
     curves = tuple(
         TemplateCurve(template, float(first[0]), float(first[-1]))
         for template in model.templates
     )
-    placed = priors[0].mean
-    if start is None:
-        placed = place_bands_at_start(
-            blocks, model, layout, priors=priors[0], templates=curves
-        )
     fit = BandFit(
         model=model,
         layout=layout,
         spectra=tuple(blocks),
-        solution=_initial(priors, len(blocks), start, placed),
-        shared_priors=priors[0],
-        local_priors=priors[1],
+        solution=_unsolved(shared.mean, ()),
+        shared_priors=shared,
+        local_priors=local_priors(model, layout),
         smoothness=1.0,
         templates=curves,
         status=FitStatus.NOT_CONVERGED,
+        parameters=parameters,
     )
     chosen = smoothness or model.baseline.smoothness
-    if chosen is None and start is not None:
-        chosen = start.smoothness
-    if chosen is None:
-        fit = _improve(fit, max_steps=_FIRST_STEPS)
-        chosen = choose_smoothness(fit)
-    fit = _improve(replace(fit, smoothness=chosen))
+    if start is not None and start.solution.shared.shape == shared.mean.shape:
+        fit = replace(fit, solution=_continued(fit, start))
+        chosen = chosen or start.smoothness
+    else:
+        fit = _begin(fit)
+    fit = _improve(replace(fit, smoothness=chosen or choose_smoothness(fit)))
     if model.loss == "robust":
         lighter = _reweighted(fit)
         if lighter is not None:
@@ -232,25 +249,55 @@ def fit_blocks(
     return fit
 
 
-def _initial(
-    priors: tuple[Priors, Priors],
-    n_blocks: int,
-    start: BandFit | None,
-    placed: Floats,
-) -> Solution:
-    """Return the values a fit starts from."""
-    shared = placed
-    own = tuple(priors[1].mean for _ in range(n_blocks))
-    if start is not None and start.solution.shared.shape == shared.shape:
-        shared = start.solution.shared
-        if len(start.solution.locals) == n_blocks:
-            own = start.solution.locals
+def _unsolved(shared: Floats, own: tuple[Floats, ...]) -> Solution:
+    """Return values to start from."""
     return Solution(
         shared=shared, locals=own, normals=(), cost=np.inf, steps=0, converged=False
     )
 
 
-def _improve(fit: BandFit, *, max_steps: int = 60) -> BandFit:
+def _continued(fit: BandFit, start: BandFit) -> Solution:
+    """Return the values of an earlier fit; areas anew where the spectra are others."""
+    shared, own = start.solution.shared, start.solution.locals
+    if len(own) != len(fit.spectra) or own[0].size != fit.layout.n_local:
+        own = _first_areas(fit, shared)
+    return _unsolved(shared, own)
+
+
+def _first_areas(fit: BandFit, shared: Floats) -> tuple[Floats, ...]:
+    """Return each spectrum's own parameters to start from."""
+    return tuple(
+        areas_at_start(
+            block, fit.model, fit.layout, shared=shared, templates=fit.templates
+        )
+        for block in fit.spectra
+    )
+
+
+def _begin(fit: BandFit) -> BandFit:
+    """Return the fit after a few steps, from where they lead to the least cost.
+
+    They start from the priors' means and from where the mean spectrum wants the bands:
+    the one is right where the priors are good, the other where they are not.
+    """
+    priors = fit.shared_priors
+    placed = place_bands_at_start(
+        fit.spectra, fit.model, fit.layout, priors=priors, templates=fit.templates
+    )
+    starts = [priors.mean]
+    if not np.allclose(placed, priors.mean):
+        starts.append(np.clip(placed, priors.low, priors.high))
+    tried = []
+    for shared in starts:
+        solution = _unsolved(shared, _first_areas(fit, shared))
+        begun = replace(fit, solution=solution)
+        tried.append(_improve(begun, max_steps=_FIRST_STEPS, enough=_FIRST_ENOUGH))
+    return min(tried, key=lambda one: one.solution.cost)
+
+
+def _improve(
+    fit: BandFit, *, max_steps: int = MAX_STEPS, enough: float = ENOUGH
+) -> BandFit:
     """Return the fit after least squares with its present weights."""
     projections = [s.project(s.sigma, fit.smoothness) for s in fit.spectra]
 
@@ -286,6 +333,7 @@ def _improve(fit: BandFit, *, max_steps: int = 60) -> BandFit:
         shared_priors=fit.shared_priors,
         local_priors=fit.local_priors,
         max_steps=max_steps,
+        enough=enough,
     )
     status = FitStatus.CONVERGED if solution.converged else FitStatus.NOT_CONVERGED
     reason = "" if solution.converged else f"no minimum within {solution.steps} steps"
@@ -328,10 +376,12 @@ def _reweighted(fit: BandFit) -> tuple[Spectrum, ...] | None:
     return tuple(lighter) if changed else None
 
 
-def _make_blocks(
-    datasets: Sequence[xr.Dataset], model: BandModel, along: Sequence[float] | None
+def make_blocks(
+    datasets: Sequence[xr.Dataset],
+    model: BandModel,
+    along: Sequence[float] | None = None,
 ) -> list[Spectrum]:
-    """Return the arrays of every spot of every dataset."""
+    """Return the arrays of every spot of every dataset; see :func:`fit_bands`."""
     places = _normalise(along, len(datasets))
     blocks: list[Spectrum] = []
     for dataset, place in zip(datasets, places, strict=True):
@@ -342,7 +392,7 @@ def _make_blocks(
         decays = model.baseline.edge_decays
         low_enough = 0.0 < shift[0] < model.baseline.edge_below
         edge = edge_curves(shift, decays if low_enough else ())
-        values = dataset[INTENSITY].to_numpy().astype(float)
+        values = _seen(dataset)
         sigma = noise_of(dataset)
         if MASKED in dataset:
             sigma = np.where(dataset[MASKED].to_numpy() != 0, sigma * _NO_WEIGHT, sigma)
@@ -385,7 +435,7 @@ def noise_of(spectra: xr.Dataset) -> Floats:
     """
     if INTENSITY_STD in spectra:
         return np.asarray(spectra[INTENSITY_STD].to_numpy(), dtype=float)
-    values = spectra[INTENSITY].to_numpy().astype(float)
+    values = _seen(spectra)
     local = uniform_filter1d(values, _SMOOTH_POINTS, axis=-1, mode="nearest")
     if GAIN in spectra:
         readout = float(spectra[READOUT_STD]) if READOUT_STD in spectra else 0.0
@@ -396,6 +446,21 @@ def noise_of(spectra: xr.Dataset) -> Floats:
     rough = np.diff(values / root, n=2, axis=-1)
     spread = _MAD * np.median(np.abs(rough), axis=-1, keepdims=True) / _DIFFERENCE_STD
     return np.asarray(root * np.maximum(spread, 1e-9))
+
+
+def _seen(spectra: xr.Dataset) -> Floats:
+    """Return the intensities, a line drawn through what is masked.
+
+    What is masked must not reach its neighbours through a local mean.
+    """
+    values = np.array(spectra[INTENSITY].to_numpy(), dtype=float)
+    if MASKED not in spectra:
+        return values
+    places = np.arange(values.shape[1])
+    for row, hidden in zip(values, spectra[MASKED].to_numpy() != 0, strict=True):
+        if hidden.any() and not hidden.all():
+            row[hidden] = np.interp(places[hidden], places[~hidden], row[~hidden])
+    return values
 
 
 def check_model(blocks: Sequence[Spectrum], model: BandModel) -> None:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from numpy.typing import NDArray
 from structkit.raman.covariance import FitCovariance, correlation_length, covariance_of
 from structkit.raman.fit import BandFit, fit_blocks
 from structkit.raman.model import BandModel
+
+if TYPE_CHECKING:
+    import lmfit
 
 Floats = NDArray[np.float64]
 
@@ -287,7 +291,18 @@ def fit_without(fit: BandFit, column: int) -> BandFit:
         templates=tuple(t for t in fit.model.templates if t.name != name),
         loss="normal",
     )
-    return fit_blocks(fit.spectra, model, smoothness=fit.smoothness)
+    return fit_blocks(
+        fit.spectra, model, smoothness=fit.smoothness, parameters=_kept(fit, model)
+    )
+
+
+def _kept(fit: BandFit, model: BandModel) -> lmfit.Parameters | None:
+    """Return what the user set, as far as a smaller model has it."""
+    if fit.parameters is None:
+        return None
+    from structkit.raman.parameters import select_parameters
+
+    return select_parameters(fit.parameters, model)
 
 
 def _judge(

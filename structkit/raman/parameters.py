@@ -38,7 +38,13 @@ def identifier(name: str) -> str:
 
 
 def shared_names(model: BandModel) -> list[str]:
-    """Return the lmfit names of the shared parameters, in their order."""
+    """Return the lmfit names of the shared parameters, in their order.
+
+    Raises
+    ------
+    FitError
+        Two names differ only in what lmfit does not take.
+    """
     bands = [identifier(band.name) for band in model.bands]
     families = [identifier(family) for family in model.families]
     names = [f"{band}_centre" for band in bands]
@@ -48,6 +54,12 @@ def shared_names(model: BandModel) -> list[str]:
     if model.drift:
         names += [f"{band}_centre_drift" for band in bands]
         names += [f"{family}_log_fwhm_drift" for family in families]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise FitError(
+            f"parameters of one name: {', '.join(twice)}; bands, families and "
+            "templates need names that differ in letters or digits"
+        )
     return names
 
 
@@ -92,11 +104,28 @@ def apply_parameters(
 ) -> Priors:
     """Return priors with starts, limits and holds from lmfit's parameters.
 
+    Parameters
+    ----------
+    priors : Priors
+        Of the shared parameters.
+    model : BandModel
+        The model.
+    parameters : lmfit.Parameters
+        From :func:`make_parameters`, changed. What is as it was made stays as the
+        priors have it: the least width follows from the distance of the points.
+
+    Returns
+    -------
+    Priors
+        A value that was moved is the start and the mean of the prior; a limit that
+        was moved takes the place of the prior's; a parameter that does not vary is
+        held.
+
     Raises
     ------
     FitError
-        A name is not of the model, or a parameter has an expression: ties are made
-        by a common ``family``.
+        A name is not of the model, a parameter has an expression (ties are made by a
+        common ``family``), or it cannot be a width or a share.
     """
     layout = make_layout(model)
     names = shared_names(model)
@@ -106,23 +135,50 @@ def apply_parameters(
             f"parameters that the model does not have: {', '.join(unknown)}; "
             f"it has {', '.join(names)}"
         )
+    made = make_parameters(model)
     mean, low, high = (each.copy() for each in (priors.mean, priors.low, priors.high))
     for place, name in enumerate(names):
         if name not in parameters:
             continue
-        parameter = parameters[name]
-        if parameter.expr:
-            raise FitError(
-                f"{name} has the expression {parameter.expr!r}; tie bands by giving "
-                "them one family"
-            )
-        value = _from_user(layout, place, parameter.value)
-        mean[place] = value
-        low[place] = _from_user(layout, place, parameter.min)
-        high[place] = _from_user(layout, place, parameter.max)
+        parameter, default = parameters[name], made[name]
+        _check(parameter, layout, place)
+        for vector, own, was in (
+            (low, parameter.min, default.min),
+            (high, parameter.max, default.max),
+            (mean, parameter.value, default.value),
+        ):
+            if own != was:
+                vector[place] = _from_user(layout, place, own)
+        mean[place] = np.clip(mean[place], low[place], high[place])
         if not parameter.vary:
-            low[place] = high[place] = value
+            mean[place] = _from_user(layout, place, parameter.value)
+            low[place] = high[place] = mean[place]
     return replace(priors, mean=mean, low=low, high=high)
+
+
+def _check(parameter: lmfit.Parameter, layout: Layout, place: int) -> None:
+    """Refuse what the solver cannot take."""
+    if parameter.expr:
+        raise FitError(
+            f"{parameter.name} has the expression {parameter.expr!r}; tie bands by "
+            "giving them one family"
+        )
+    value = float(parameter.value)
+    if _is_width(layout, place) and not value > 0.0:
+        raise FitError(f"{parameter.name} is {value:g}; a width must be positive")
+    share = place in range(layout.mixing.start, layout.mixing.stop)
+    if share and not 0.0 <= value <= 1.0:
+        raise FitError(f"{parameter.name} is {value:g}; a share must be in 0 to 1")
+
+
+def select_parameters(
+    parameters: lmfit.Parameters, model: BandModel
+) -> lmfit.Parameters:
+    """Return those parameters that a model has, such as one with a band less."""
+    known = [name for name in shared_names(model) if name in parameters]
+    kept = lmfit.Parameters()
+    kept.add_many(*(parameters[name] for name in known))
+    return kept
 
 
 def result_parameters(fit: BandFit, covariance: FitCovariance) -> lmfit.Parameters:

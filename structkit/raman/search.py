@@ -103,7 +103,9 @@ def _extended(fit: BandFit, candidate: Candidate) -> BandFit:
     )
     bands = (*fit.model.bands, band)
     model = replace(fit.model, bands=bands)
-    return fit_blocks(fit.spectra, model, smoothness=fit.smoothness)
+    return fit_blocks(
+        fit.spectra, model, smoothness=fit.smoothness, parameters=fit.parameters
+    )
 
 
 def find_missing_band(fit: BandFit, *, narrowest: float) -> Candidate | None:

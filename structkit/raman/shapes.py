@@ -100,20 +100,19 @@ def _fill_pseudo_voigt(x, w, m, out):  # type: ignore[no-untyped-def]
     """Write values and derivatives of pseudo-Voigts into ``out``."""
     n_bands, n_points = x.shape
     for k in range(n_bands):
-        width, mixing = w[k], m[k]
-        top_lorentz, top_gauss = _LORENTZ_HEIGHT / width, _GAUSS_HEIGHT / width
+        mixing, rest, inverse = m[k], 1.0 - m[k], 1.0 / w[k]
+        top_lorentz, top_gauss = _LORENTZ_HEIGHT * inverse, _GAUSS_HEIGHT * inverse
         for i in range(n_points):
-            u = x[k, i] / width
+            u = x[k, i] * inverse
             tail = 1.0 / (1.0 + 4.0 * u * u)
             lorentz = top_lorentz * tail
             exponent = 4.0 * LN2 * u * u
             gauss = top_gauss * math.exp(-exponent) if exponent < _FAR else 0.0
-            value = mixing * lorentz + (1.0 - mixing) * gauss
-            slope = 8.0 * (mixing * lorentz * tail + (1.0 - mixing) * LN2 * gauss)
-            by_centre = slope * u / width
+            value = mixing * lorentz + rest * gauss
+            slope = 8.0 * (mixing * lorentz * tail + rest * LN2 * gauss)
             out[0, k, i] = value
-            out[1, k, i] = by_centre
-            out[2, k, i] = by_centre * x[k, i] - value
+            out[1, k, i] = slope * u * inverse
+            out[2, k, i] = slope * u * u - value
             out[3, k, i] = lorentz - gauss
 
 

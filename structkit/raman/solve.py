@@ -21,11 +21,17 @@ Floats = NDArray[np.float64]
 Evaluate = Callable[[Floats, Sequence[Floats]], list[Normal]]
 
 MAX_STEPS = 60
-_ENOUGH = 1e-3
+ENOUGH = 1e-3
 """Decrease of half of chi-square that is not worth a further step."""
+_NEAR = 0.1
+"""Promised decrease below which a step that brings less is no sign of a fault."""
 _DAMPING_START = 1e-3
 _DAMPING_LIMITS = (1e-9, 1e8)
+_MAX_PINS = 8
+"""How often a step is solved again with more parameters left at their limits."""
 _TINY = 1e-12
+_ZERO = 1e-200
+"""Raises a diagonal element that is zero, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,6 +68,7 @@ def minimise(
     shared_priors: Priors,
     local_priors: Priors,
     max_steps: int = MAX_STEPS,
+    enough: float = ENOUGH,
 ) -> Solution:
     """Find the least squares within limits by damped Gauss-Newton steps.
 
@@ -77,6 +84,8 @@ def minimise(
         Priors and limits; a parameter whose limits coincide is held.
     max_steps : int
         Steps before it gives up.
+    enough : float
+        Decrease of half of chi-square that is not worth a further step.
 
     Returns
     -------
@@ -86,10 +95,11 @@ def minimise(
     damping = _DAMPING_START
     for step in range(max_steps):
         system = _System(state, shared_priors, local_priors)
+        move_shared, move_locals, expected = system.solve(damping)
+        promised = expected
         while True:
-            move_shared, move_locals, expected = system.solve(damping)
-            if expected < _ENOUGH:
-                return _finish(state, step, converged=True)
+            if expected < enough:
+                return _finish(state, step, converged=promised < max(_NEAR, enough))
             trial = _start(
                 evaluate,
                 state.shared + move_shared,
@@ -103,10 +113,12 @@ def minimise(
             damping *= 8.0
             if damping > _DAMPING_LIMITS[1]:
                 return _finish(state, step, converged=False)
+            move_shared, move_locals, expected = system.solve(damping)
         state = trial
         better = gained / max(expected, _TINY)
-        damping = max(damping * (0.1 if better > 0.5 else 0.7), _DAMPING_LIMITS[0])
-        if gained < _ENOUGH:
+        factor = 0.1 if better > 0.5 else 0.5 if better > 0.25 else 4.0
+        damping = max(damping * factor, _DAMPING_LIMITS[0])
+        if gained < enough and promised < max(_NEAR, enough):
             return _finish(state, step + 1, converged=True)
     return _finish(state, max_steps, converged=False)
 
@@ -155,6 +167,7 @@ class _System:
     def __init__(self, state: _State, shared: Priors, own: Priors) -> None:
         n = state.shared.size
         self._n = n
+        self._state, self._priors = state, (shared, own)
         self._gradient = _prior_gradient(state.shared, shared)
         self._shared = np.diag(shared.std**-2.0)
         self._blocks: list[tuple[Floats, Floats, Floats]] = []
@@ -172,7 +185,18 @@ class _System:
         )
 
     def solve(self, damping: float) -> tuple[Floats, list[Floats], float]:
-        """Return the steps and the decrease of the cost that they promise."""
+        """Return the steps and the decrease of the cost that they promise.
+
+        What stands at a limit and would be pushed beyond it is left there, and the
+        rest is solved again.
+        """
+        for _ in range(_MAX_PINS):
+            move, moves, expected = self._solve(damping)
+            if not self._pin(move, moves):
+                break
+        return move, moves, expected
+
+    def _solve(self, damping: float) -> tuple[Floats, list[Floats], float]:
         schur = _damped(self._shared, damping)
         right = -self._gradient
         eliminated = []
@@ -195,6 +219,32 @@ class _System:
             expected -= 0.5 * float(gradient @ own)
         return move, moves, expected
 
+    def _pin(self, move: Floats, moves: Sequence[Floats]) -> bool:
+        """Hold what a step would push beyond its limit; return whether any."""
+        shared, own = self._priors
+        found = _pushed(self._state.shared, move, shared)
+        if found.any():
+            self._shared_moves = self._shared_moves & ~found
+            self._shared, _, self._gradient = _pinned(
+                self._shared, np.zeros((self._n, 0)), self._gradient, ~found
+            )
+        anything = bool(found.any())
+        for number, (values, step) in enumerate(
+            zip(self._state.locals, moves, strict=True)
+        ):
+            found = _pushed(values, step, own)
+            if found.any():
+                anything = True
+                self._blocks[number] = _pinned(*self._blocks[number], ~found)
+        return anything
+
+
+def _pushed(values: Floats, move: Floats, priors: Priors) -> NDArray[np.bool_]:
+    """Return which parameters stand at a limit and would go beyond it."""
+    below = (values <= priors.low) & (move < 0.0)
+    above = (values >= priors.high) & (move > 0.0)
+    return np.asarray(below | above)
+
 
 def _movable(values: Floats, gradient: Floats, priors: Priors) -> NDArray[np.bool_]:
     """Return which parameters may move: not held, not pushed against a limit."""
@@ -214,12 +264,11 @@ def _pinned(
 
 
 def _damped(matrix: Floats, damping: float) -> Floats:
-    """Return a matrix with its diagonal raised."""
+    """Return a matrix with its diagonal raised, each element by its own measure."""
     raised = matrix.copy()
     places = np.arange(matrix.shape[0])
     diagonal = matrix[places, places]
-    floor = _TINY * max(float(diagonal.max(initial=0.0)), 1.0)
-    raised[places, places] += damping * np.maximum(diagonal, floor) + floor
+    raised[places, places] += (damping + _TINY) * diagonal + _ZERO
     return raised
 
 

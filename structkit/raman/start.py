@@ -8,18 +8,23 @@ width charge is largest, all earlier bands and the baseline free to give way.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
 from structkit.raman.baseline import penalty_weight
 from structkit.raman.layout import Layout, Priors
 from structkit.raman.model import BandModel
-from structkit.raman.problem import Spectrum, TemplateCurve, evaluate_columns
-from structkit.raman.shapes import evaluate_shape
+from structkit.raman.problem import (
+    Spectrum,
+    TemplateCurve,
+    evaluate_columns,
+    form_normal,
+)
+from structkit.raman.shapes import ShapeValues, evaluate_shape
 
 Floats = NDArray[np.float64]
 
@@ -27,6 +32,9 @@ _STEPS = 25
 _WIDTHS = (-1.0, 0.0, 1.0)
 _LEAST = 1e-3
 _SMOOTHNESS = 0.1
+_RIDGE = 1e-9
+_SAME = 1e-8
+"""Share of a curve's norm below which the space holds it already."""
 _NARROW = 1.2
 """Prior factor of the width below which a band is known and not searched for."""
 
@@ -73,15 +81,71 @@ def place_bands_at_start(
     target = _first_target(blocks, model, layout, start, templates)
     chosen: dict[int, list[float]] = {}
     for number in _order(model):
-        curve, centre, log_width = _best(target, model, layout, number, priors)
+        curves, centre, log_width = _best(target, model, layout, number, priors)
         if centre is not None:
             start[layout.centre.start + number] = centre
             chosen.setdefault(int(layout.family[number]), []).append(log_width)
-        target = _taken_out(target, curve)
+        target = _taken_out(target, curves)
     for family, widths in chosen.items():
         place = layout.log_width.start + family
         start[place] = np.clip(np.mean(widths), priors.low[place], priors.high[place])
     return start
+
+
+def areas_at_start(
+    block: Spectrum,
+    model: BandModel,
+    layout: Layout,
+    *,
+    shared: Floats,
+    templates: tuple[TemplateCurve, ...],
+) -> Floats:
+    """Return a spectrum's own parameters: the best areas at given bands.
+
+    Parameters
+    ----------
+    block : Spectrum
+        The spectrum.
+    model : BandModel
+        The model.
+    layout : Layout
+        Of the model.
+    shared : ndarray, shape (n_shared,)
+        Where the bands start.
+    templates : tuple of TemplateCurve
+        Of the model.
+
+    Returns
+    -------
+    ndarray, shape (n_local,)
+        Areas that are not negative; the axis is not shifted.
+
+    Notes
+    -----
+    Areas must not start from zero: the first step of least squares would clip some of
+    them there, and a band without area goes back to its prior's centre and stays.
+    """
+    local = np.zeros(layout.n_local)
+    columns = evaluate_columns(
+        block, model, layout, templates=templates, shared=shared, local=local
+    )
+    normal = form_normal(
+        block,
+        columns,
+        layout,
+        local=local,
+        sigma=block.sigma,
+        projection=block.project(block.sigma, _SMOOTHNESS),
+    )
+    places = slice(layout.n_shared, layout.n_shared + layout.axis_shift)
+    matrix = normal.matrix[places, places]
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
+    scaled = matrix * np.outer(scale, scale) + _RIDGE * np.eye(scale.size)
+    factor = np.linalg.cholesky(scaled)
+    right = np.linalg.solve(factor, -scale * normal.gradient[places])
+    amounts, _ = nnls(factor.T, right)
+    local[layout.linear] = scale * amounts
+    return local
 
 
 def _order(model: BandModel) -> list[int]:
@@ -135,54 +199,75 @@ def _first_target(
 def _best(
     target: _Target, model: BandModel, layout: Layout, number: int, priors: Priors
 ) -> tuple[Floats, float | None, float]:
-    """Return a band's best curve (weighted, padded), centre and log width."""
-    band = model.bands[number]
-    x = target.raman_shift
-    family = int(layout.family[number])
-    width_place = layout.log_width.start + family
+    """Return a band's best curves (over sigma), centre and log width.
+
+    The best of a grid of centres at the expected width, then the best width there.
+    """
+    place = layout.centre.start + number
+    width_place = layout.log_width.start + int(layout.family[number])
+    expected, centre_std = priors.mean[place], priors.std[place]
     middle, spread = priors.mean[width_place], priors.std[width_place]
-    low, high = (max(band.limits[0], x[0]), min(band.limits[1], x[-1]))
-    known = math.log(band.fwhm_factor) <= math.log(_NARROW) or not low < high
-    centres = np.asarray([band.wavenumber])
-    steps: tuple[float, ...] = (0.0,)
+    low = max(priors.low[place], target.raman_shift[0])
+    high = min(priors.high[place], target.raman_shift[-1])
+    known = model.bands[number].fwhm_factor <= _NARROW or not low < high
+
+    def try_places(centre: Floats, log_width: Floats) -> tuple[ShapeValues, Floats]:
+        shapes = evaluate_shape(
+            target.raman_shift[None, :] - centre[:, None],
+            np.exp(log_width),
+            np.full(centre.size, priors.mean[layout.mixing][layout.family[number]]),
+            shape=model.shape,
+            instrument_fwhm=model.instrument_fwhm,
+        )
+        charge = ((centre - expected) / centre_std) ** 2
+        charge = charge + ((log_width - middle) / spread) ** 2
+        return shapes, _gain(target, shapes.value) - charge
+
     if not known:
-        centres = np.append(np.linspace(low, high, _STEPS), band.wavenumber)
-        steps = _WIDTHS
-    pairs = [(c, step) for step in steps for c in centres]
-    centre, step = (np.asarray(column) for column in zip(*pairs, strict=True))
-    log_width = np.clip(
-        middle + step * spread, priors.low[width_place], priors.high[width_place]
-    )
-    curves = evaluate_shape(
-        x[None, :] - centre[:, None],
-        np.exp(log_width),
-        np.full(centre.size, priors.mean[layout.mixing][family]),
-        shape=model.shape,
-        instrument_fwhm=model.instrument_fwhm,
-    ).value.T
-    n_pad = target.residual.size - x.size
-    trial = np.pad(curves / target.sigma[:, None], ((0, n_pad), (0, 0)))
-    left = trial - target.space @ (target.space.T @ trial)
-    power = np.einsum("ij,ij->j", left, left)
+        grid = np.append(expected, np.linspace(low, high, _STEPS))
+        _, worth = try_places(grid, np.full(grid.size, middle))
+        best = grid[int(np.argmax(worth))]
+        widths = np.clip(
+            middle + spread * np.asarray(_WIDTHS),
+            priors.low[width_place],
+            priors.high[width_place],
+        )
+        shapes, worth = try_places(np.full(widths.size, best), widths)
+        chosen = int(np.argmax(worth))
+        if worth[chosen] > 0.0:
+            curves = (shapes.value, shapes.by_centre, shapes.by_log_width)
+            taken = np.asarray([curve[chosen] for curve in curves])
+            return taken.T / target.sigma[:, None], float(best), float(widths[chosen])
+    shapes, _ = try_places(np.asarray([expected]), np.asarray([middle]))
+    return shapes.value.T / target.sigma[:, None], None, float(middle)
+
+
+def _gain(target: _Target, values: Floats) -> Floats:
+    """Return the decrease of chi-square that each of some curves would bring."""
+    trial = np.ascontiguousarray(values / target.sigma).T
+    seen = target.space[: trial.shape[0]].T @ trial
     whole = np.einsum("ij,ij->j", trial, trial)
-    slope = left.T @ target.residual
+    power = whole - np.einsum("ij,ij->j", seen, seen)
+    slope = trial.T @ target.residual[: trial.shape[0]]
     usable = (power > _LEAST * whole) & (slope > 0.0)
-    gain = np.where(usable, slope**2 / np.maximum(power, 1e-300), 0.0)
-    charge = ((centre - band.wavenumber) / band.wavenumber_std) ** 2 + step**2
-    best = int(np.argmax(gain - charge))
-    if known or not gain[best] > charge[best]:
-        best = int(np.flatnonzero((centre == band.wavenumber) & (step == 0.0))[0])
-        return trial[:, best], None, float(log_width[best])
-    return trial[:, best], float(centre[best]), float(log_width[best])
+    return np.where(usable, slope**2 / np.maximum(power, 1e-300), 0.0)
 
 
-def _taken_out(target: _Target, curve: Floats) -> _Target:
-    """Return the target with one more curve in its space."""
-    left = curve - target.space @ (target.space.T @ curve)
-    norm = float(np.linalg.norm(left))
-    if norm <= 1e-8 * float(np.linalg.norm(curve)):
-        return target
-    unit = left / norm
-    space = np.column_stack([target.space, unit])
-    residual = target.residual - unit * max(float(unit @ target.residual), 0.0)
+def _taken_out(target: _Target, curves: Floats) -> _Target:
+    """Return the target with a band in its space, and what moves and widens it.
+
+    The grid of centres and widths is coarse. Without the derivatives, what it misses
+    of a strong band would draw the next, weaker one.
+    """
+    space, residual = target.space, target.residual
+    for number, curve in enumerate(curves.T):
+        padded = np.pad(curve, (0, residual.size - curve.size))
+        left = padded - space @ (space.T @ padded)
+        norm = float(np.linalg.norm(left))
+        if norm <= _SAME * float(np.linalg.norm(curve)):
+            continue
+        unit = left / norm
+        amount = float(unit @ residual)
+        space = np.column_stack([space, unit])
+        residual = residual - unit * (max(amount, 0.0) if number == 0 else amount)
     return _Target(target.raman_shift, target.sigma, space, residual)
