@@ -26,7 +26,7 @@ from structkit.raman.covariance import covariance_of
 from structkit.raman.fit import BandFit
 from structkit.raman.identify import BandStatus
 from structkit.raman.library import load_bands
-from structkit.raman.prepare import prepare_spectra
+from structkit.raman.prepare import PreparationOptions, prepare_spectra
 from structkit.raman.remarks import REMARKS, list_remarks
 from structkit.raman.result_tables import (
     bands_table,
@@ -42,9 +42,12 @@ from structkit.raman.series import (
     fit_series,
 )
 from structkit.raman.statements import load_statements, review_statements
+from structkit.schema import RAMAN_SHIFT
 from structkit.store import write_table, write_tree
 
 RESULT_FILE = "raman.nc"
+_EDGE = 60.0
+"""Raman shift above which the filter lets everything through, cm-1."""
 _SEEN = 4.0
 """Standard uncertainties of its area that make a band of a reading a line found."""
 
@@ -274,7 +277,8 @@ def assign_files(
     laser_nm : float, optional
         For files that do not name it, **nm**.
     shift_range : tuple of float, optional
-        First and last Raman shift used, **cm-1**.
+        First and last Raman shift used, **cm-1**. Default: all from 60 upwards, where
+        the edge of the laser's filter ends.
 
     Raises
     ------
@@ -282,11 +286,8 @@ def assign_files(
         The file of bands has mistakes. A spectrum that cannot be read or fitted is
         among the failures.
     """
-    from structkit.raman.prepare import PreparationOptions
-
     library = load_bands(bands)
     hypotheses = choose_hypotheses(library, bands)
-    options = PreparationOptions(shift_range=shift_range, laser_nm=laser_nm)
     found: dict[str, Assignment] = {}
     failures: dict[str, str] = {}
     remarks: list[Remark] = []
@@ -295,6 +296,9 @@ def assign_files(
         try:
             spectra = read_spectra(path, laser_nm=laser_nm)
             told = list_remarks(spectra)
+            options = PreparationOptions(
+                shift_range=shift_range or _above_the_edge(spectra), laser_nm=laser_nm
+            )
             prepared = prepare_spectra(
                 spectra.assign_attrs({REMARKS: ""}), options=options
             )
@@ -307,6 +311,14 @@ def assign_files(
             failures[name] = str(error)
             remarks.append((name, Path(path).name, f"left out: {error}"))
     return _readings(found, failures, remarks=remarks, bands=bands)
+
+
+def _above_the_edge(spectra: xr.Dataset) -> tuple[float, float] | None:
+    """Return the range without the edge of the filter; None where it has none."""
+    shift = spectra[RAMAN_SHIFT].to_numpy()
+    if shift[0] >= _EDGE or shift[-1] <= _EDGE:
+        return None
+    return _EDGE, float(shift[-1])
 
 
 def _readings(
