@@ -18,6 +18,8 @@ from structkit.pipeline_spectra import (
     Remark,
     SpectraWork,
     choose_hypotheses,
+    describe_spots,
+    is_of_the_study,
     make_model,
     prepare_series_spectra,
 )
@@ -48,6 +50,8 @@ from structkit.store import write_table, write_tree
 RESULT_FILE = "raman.nc"
 _EDGE = 60.0
 """Raman shift above which the filter lets everything through, cm-1."""
+_POOR = 5.0
+"""Misfit of the best reading, noise alone 1, above which none describes the data."""
 _SEEN = 4.0
 """Standard uncertainties of its area that make a band of a reading a line found."""
 
@@ -88,7 +92,7 @@ def run_raman(
     series = read_series(series_file)
     work = prepare_series_spectra(series, samples=samples)
     result = _fit(work, ensemble=ensemble)
-    remarks = [*work.remarks, *_remarks_on(result, series)]
+    remarks = [*work.remarks, *_remarks_on(result, series, work.options.species)]
     tree = series_dataset(
         result,
         rules=work.options.rules,
@@ -143,7 +147,9 @@ def _provenance(series: SeriesFile, work: SpectraWork) -> dict[str, str]:
     }
 
 
-def _remarks_on(result: SeriesResult, series: SeriesFile) -> list[Remark]:
+def _remarks_on(
+    result: SeriesResult, series: SeriesFile, species: Sequence[str]
+) -> list[Remark]:
     """Return what the fits say beside their numbers."""
     names = {one.sample.name for one in result.samples}
     remarks: list[Remark] = []
@@ -152,12 +158,14 @@ def _remarks_on(result: SeriesResult, series: SeriesFile) -> list[Remark]:
         known = name in names and bool(rest)
         remarks.append((name, "", rest) if known else ("", "", sentence))
     own = None if series.raman is None else series.raman.bands
-    statements = load_statements(own)
+    statements = load_statements(own) if is_of_the_study(species) else ()
     for one in result.samples:
         name = one.sample.name
         if one.measured is None:
             remarks.append((name, "", f"No fit: {one.reason}"))
             continue
+        if one.assignment is not None:
+            remarks += [(name, "", said) for said in _cautions(one.assignment)]
         if one.rivals:
             told = ", ".join(one.rivals)
             remarks.append((name, "", f"Taken into the model: {told}."))
@@ -179,6 +187,18 @@ def _remarks_on(result: SeriesResult, series: SeriesFile) -> list[Remark]:
             )
         ]
     return remarks
+
+
+def _cautions(assignment: Assignment) -> list[str]:
+    """Return a warning where even the best reading misses the spectrum."""
+    if assignment.misfit <= _POOR:
+        return []
+    return [
+        f"No reading describes the spectrum: the best, "
+        f"{assignment.best.hypothesis.name!r}, leaves {assignment.misfit:.3g} times "
+        "what noise alone would. The ranking says which is least wrong, not which is "
+        "right."
+    ]
 
 
 def _lines(fit: BandFit, columns: set[str]) -> list[float]:
@@ -207,7 +227,8 @@ class Readings:
     failures: Mapping[str, str]
     """Why there is none."""
     statements: Mapping[str, Sequence[str]]
-    """Statements of the study that the lines found concern."""
+    """Whether any reading describes the spectrum, and statements of the study that the
+    lines found concern."""
     remarks: Sequence[Remark]
     """What is to be known of the data."""
 
@@ -295,7 +316,7 @@ def assign_files(
         name = str(path)
         try:
             spectra = read_spectra(path, laser_nm=laser_nm)
-            told = list_remarks(spectra)
+            told = [*list_remarks(spectra), *describe_spots(spectra)]
             options = PreparationOptions(
                 shift_range=shift_range or _above_the_edge(spectra), laser_nm=laser_nm
             )
@@ -338,8 +359,11 @@ def _readings(
         sigma = np.sqrt(np.diag(covariance_of(fit).of_spectrum(0)))
         scores = fit.areas[0] / np.maximum(sigma, 1e-300)
         seen = {n for n, z in zip(fit.model.names, scores, strict=True) if z > _SEEN}
-        told[name] = review_statements(
-            _lines(fit, seen), measured=_range(fit), statements=statements
+        ours = is_of_the_study(assignment.best.hypothesis.species)
+        told[name] = _cautions(assignment) + review_statements(
+            _lines(fit, seen),
+            measured=_range(fit),
+            statements=statements if ours else (),
         )
     return Readings(
         assignments=found, failures=failures, statements=told, remarks=remarks

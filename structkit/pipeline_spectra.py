@@ -244,11 +244,11 @@ class _Workshop:
 
     def _prepare_group(self, name: str, group: xr.Dataset, where: str) -> xr.Dataset:
         """Return the prepared spots of one axis, and note what was done."""
-        if group.sizes[SPOT] >= _SPOTS_FOR_STABILITY:
-            self._note(name, where, list_remarks(assess_stability(group)))
-        blank = group.assign_attrs({REMARKS: ""})
+        self._note(name, where, describe_spots(group))
         prepared = prepare_spectra(
-            blank, calibration=self.calibration, options=self.preparation
+            group.assign_attrs({REMARKS: ""}),
+            calibration=self.calibration,
+            options=self.preparation,
         )
         self._note(name, where, list_remarks(prepared))
         return prepared
@@ -316,6 +316,25 @@ def calibrate_axis(
             ),
         )
     return fit_calibration(standard, lines)
+
+
+def describe_spots(spectra: xr.Dataset) -> list[str]:
+    """Return whether intensity and shape change from spot to spot, in sentences.
+
+    Parameters
+    ----------
+    spectra : xarray.Dataset
+        As recorded, spots in the order they were measured.
+
+    Returns
+    -------
+    list of str
+        Empty for fewer than four spots that are lit.
+    """
+    lit = int(np.count_nonzero((spectra[INTENSITY] != 0.0).any(RAMAN_SHIFT)))
+    if lit < _SPOTS_FOR_STABILITY:
+        return []
+    return list_remarks(assess_stability(spectra.assign_attrs({REMARKS: ""})))
 
 
 def join_spots(spectra: Sequence[xr.Dataset]) -> list[xr.Dataset]:

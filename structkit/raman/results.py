@@ -382,11 +382,11 @@ def _bands_of(one: SampleResult, measured: SampleMetrics) -> xr.Dataset:
     data: Data = {
         **texts,
         **numbers,
-        "area": ((SPOT, BAND), area, f"{units} cm-1", "area"),
+        "area": ((SPOT, BAND), area, f"{units} cm-1".strip(), "area"),
         "area_std": (
             (SPOT, BAND),
             area_std,
-            f"{units} cm-1",
+            f"{units} cm-1".strip(),
             "standard uncertainty of the area",
         ),
         "correlation": (column, known.correlation, "1", "correlation of the areas"),
