@@ -18,6 +18,8 @@ TOP = {
     "pipeline",
     "pipeline_compare",
     "pipeline_crystallinity",
+    "pipeline_raman",
+    "pipeline_spectra",
     "pipeline_structure",
     "cli",
 }
