@@ -56,6 +56,7 @@ Array = NDArray[np.float64]
 PARAMETERS = ("centre", "fwhm", "area")
 """Columns of the figure of band parameters."""
 _NOT_DETECTED = "not detected"
+_SOLID = (DETERMINED, "sum of merged bands")
 _ROW_HEIGHT = 0.9
 _LEAST_TIMES = 2
 _ARROW_ROOM = 0.12
@@ -101,7 +102,7 @@ def plot_band_parameter(
         ax,
         (time[order], value[order], std[order]),
         style,
-        solid=status[order] == DETERMINED,
+        solid=np.isin(status[order], _SOLID),
     )
     limited = absent & np.isfinite(time) & np.isfinite(std) & ~is_reference(row)
     if parameter == "area" and limited.any():
@@ -174,7 +175,7 @@ def compose_band_parameters(
 
 def _style_of(bands: xr.Dataset, band: str) -> SpeciesStyle:
     """Return the look of a band's species; of the band where it has none."""
-    if SPECIES not in bands.coords:
+    if SPECIES not in bands.variables:
         return species_styles([band])[band]
     names = [str(name) for name in bands[SPECIES].to_numpy()]
     place = [str(name) for name in bands[BAND].to_numpy()].index(band)
@@ -207,7 +208,7 @@ def _join_learned(bands: xr.Dataset) -> xr.Dataset:
             row = first.where(known, row.drop_vars(BAND))
         rows[plain] = row.assign_coords({BAND: plain})
     joined = xr.concat(list(rows.values()), BAND, coords=[BAND], compat="override")
-    if SPECIES in bands.coords:
+    if SPECIES in bands.variables:
         species = [str(row[SPECIES].item()) for row in rows.values()]
         joined = joined.assign_coords({SPECIES: ((BAND,), species)})
     return joined.transpose(SAMPLE, BAND)

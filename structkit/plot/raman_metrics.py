@@ -1,9 +1,10 @@
 """Metrics of Raman spectra along a milling series.
 
-Metrics come as a :class:`xarray.Dataset` over ``sample`` and ``metric``: ``value``,
-``std`` (1 sigma), ``low`` and ``high`` (95 % limits) and ``resolved`` (1 where the data
-determine it), with the coordinate ``milling_time`` and, where there are reference
-samples, ``role`` over ``sample``.
+Metrics come as the root of ``raman.nc``, over ``sample`` and ``metric``:
+``metric_value``, ``metric_value_std`` (1 sigma), ``metric_low`` and ``metric_high``
+(95 % limits) and ``metric_resolved`` (1 where the data determine it), with the
+coordinate ``milling_time`` and, where there are reference samples, ``role`` over
+``sample``.
 """
 
 from __future__ import annotations
@@ -89,9 +90,14 @@ def plot_metric(
     ax = make_axes() if ax is None else ax
     row = metrics.sel({METRIC: name})
     time = row[MILLING_TIME].to_numpy().astype(float)
-    value, std = (row[key].to_numpy().astype(float) for key in ("value", "std"))
-    low, high = (row[key].to_numpy().astype(float) for key in ("low", "high"))
-    solid = row["resolved"].to_numpy() != 0
+    value, std = (
+        row[key].to_numpy().astype(float)
+        for key in ("metric_value", "metric_value_std")
+    )
+    low, high = (
+        row[key].to_numpy().astype(float) for key in ("metric_low", "metric_high")
+    )
+    solid = row["metric_resolved"].to_numpy() != 0
     is_level = is_reference(row)
     known = is_level & np.isfinite(value) & solid
     draw_reference(ax, value[known], std[known], color=_STYLE.color)
@@ -137,7 +143,7 @@ def compose_metrics(
     SchemaError
         No metric has a value.
     """
-    finite = np.isfinite(metrics["value"]).any(SAMPLE)
+    finite = np.isfinite(metrics["metric_value"]).any(SAMPLE)
     chosen = list(names or [str(n) for n in metrics[METRIC].to_numpy()[finite]])
     if not chosen:
         raise SchemaError("no metric has a value; look at the fits' reasons")
@@ -155,7 +161,13 @@ def compose_metrics(
         below = number + width < len(chosen)
         ax.set_xlabel("" if below else ax.get_xlabel())
         ax.tick_params(labelbottom=not below)
-    add_key(figure, metrics, arrow="95 % limit beyond the panel", arrow_marker="^", truth=truth)
+    add_key(
+        figure,
+        metrics,
+        arrow="95 % limit beyond the panel",
+        arrow_marker="^",
+        truth=truth,
+    )
     return figure
 
 
@@ -209,10 +221,13 @@ def _frame(
     row: xr.Dataset, name: str, shown: Flags, truth: xr.Dataset | None
 ) -> tuple[float, float]:
     """Return the limits of a panel: those of what is resolved, all values inside."""
-    value = row["value"].to_numpy().astype(float)
-    solid = (row["resolved"].to_numpy() != 0) & shown
+    value = row["metric_value"].to_numpy().astype(float)
+    solid = (row["metric_resolved"].to_numpy() != 0) & shown
     known = [value[shown]]
-    known += [row[key].to_numpy().astype(float)[solid] for key in ("low", "high")]
+    known += [
+        row[key].to_numpy().astype(float)[solid]
+        for key in ("metric_low", "metric_high")
+    ]
     if truth is not None and name in truth:
         known.append(truth[name].to_numpy().astype(float))
     every = np.concatenate(known)
@@ -221,7 +236,7 @@ def _frame(
         return 0.0, 1.0
     low, high = min(float(every.min()), 0.0), float(every.max())
     if not solid.any():
-        std = np.nan_to_num(row["std"].to_numpy().astype(float)[shown])
+        std = np.nan_to_num(row["metric_value_std"].to_numpy().astype(float)[shown])
         high += float(std.max(initial=0.0))
     high = high if high > low else low + 1.0
     span = high - low

@@ -22,9 +22,9 @@ REFERENCE_ROLE = "crystalline_reference"
 
 def is_reference(row: xr.Dataset) -> Flags:
     """Return which samples are references."""
-    if "role" not in row.coords:
+    if "role" not in row.variables:
         return np.zeros(row.sizes[SAMPLE], dtype=bool)
-    return np.asarray(row["role"].to_numpy() == REFERENCE_ROLE)
+    return np.asarray(row["role"].to_numpy().astype(str) == REFERENCE_ROLE)
 
 
 def draw_reference(ax: Axes, value: Array, std: Array, *, color: str) -> None:
