@@ -47,9 +47,10 @@ def plot_hypotheses(readings: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        The best on top; bold, with a dot: those within 6 of it. Beside each name its number of parameters; beside each bar
-        its difference and the bands that tell it from its nearest rival. The axis is
-        linear to 10, logarithmic beyond; behind the dotted line a reading loses.
+        The best on top; bold, with a dot: those within 6 of it. Beside each name its
+        number of parameters; beside each bar its difference and the bands that tell
+        it from its nearest rival. The axis is linear to 10, logarithmic beyond; behind
+        the dotted line a reading loses.
     """
     delta = readings["delta_bic"].to_numpy().astype(float)
     order = np.argsort(np.where(np.isfinite(delta), delta, np.inf), kind="stable")
@@ -76,9 +77,12 @@ def plot_hypotheses(readings: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     ax.set_xlim(0.0, max(highest * 1.1, 2.0 * CLOSE_CALL))
     ax.set_ylim(order.size - 0.5, -0.6)
     names = [subscript_words(str(name)) for name in rows[HYPOTHESIS].to_numpy()]
-    counts = rows["n_parameters"].to_numpy() if "n_parameters" in rows else None
-    if counts is not None:
-        names = [f"{n}  [{int(k)}]" for n, k in zip(names, counts, strict=True)]
+    if "n_parameters" in rows:
+        counts = rows["n_parameters"].to_numpy().astype(float)
+        names = [
+            f"{name}  [{count:.0f}]" if math.isfinite(count) else name
+            for name, count in zip(names, counts, strict=True)
+        ]
     ax.set_yticks(range(order.size), names, fontsize=TICK_SIZE)
     for tick, value in zip(ax.get_yticklabels(), delta, strict=True):
         tick.set_fontweight("bold" if value <= CLOSE_CALL else "normal")

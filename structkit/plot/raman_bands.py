@@ -55,6 +55,7 @@ Array = NDArray[np.float64]
 
 PARAMETERS = ("centre", "fwhm", "area")
 """Columns of the figure of band parameters."""
+_SHORT = {"centre": "centre", "fwhm": "FWHM", "area": "area"}
 _NOT_DETECTED = "not detected"
 _SOLID = (DETERMINED, "sum of merged bands")
 _ROW_HEIGHT = 0.9
@@ -143,8 +144,8 @@ def compose_band_parameters(
     SchemaError
         There is no band to draw.
     """
-    bands = _join_learned(bands)
-    chosen = list(names) if names is not None else _bands_with_values(bands)
+    bands = _join_learned(bands) if bands.sizes[BAND] else bands
+    chosen = list(_bands_with_values(bands) if names is None else names)
     if not chosen:
         raise SchemaError("no band has a value; name bands, or look at the fits")
     shown = [name for name in PARAMETERS if name in bands]
@@ -167,7 +168,8 @@ def compose_band_parameters(
             va="center",
         )
     for ax, parameter in zip(grid[0], shown, strict=True):
-        ax.set_title(axis_label(bands[parameter]), fontsize=LABEL_SIZE)
+        named = bands[parameter].assign_attrs(long_name=_SHORT[parameter])
+        ax.set_title(axis_label(named), fontsize=LABEL_SIZE)
     figure.align_ylabels(grid[:, 0])
     add_key(figure, bands, arrow="area below three sigma")
     return figure
@@ -204,8 +206,9 @@ def _join_learned(bands: xr.Dataset) -> xr.Dataset:
         plain = plain_name(str(name))
         if plain in rows:
             first = rows[plain]
-            known = np.isfinite(first["area" if "area" in first else "centre"])
-            row = first.where(known, row.drop_vars(BAND))
+            known = first["area" if "area" in first else "centre"].notnull()
+            scalars = row.drop_vars([BAND, SPECIES], errors="ignore")
+            row = first.where(known, scalars)
         rows[plain] = row.assign_coords({BAND: plain})
     joined = xr.concat(list(rows.values()), BAND, coords=[BAND], compat="override")
     if SPECIES in bands.variables:
@@ -216,8 +219,8 @@ def _join_learned(bands: xr.Dataset) -> xr.Dataset:
 
 def _bands_with_values(bands: xr.Dataset) -> list[str]:
     """Return the bands that make a series, by their centre."""
-    finite = np.isfinite(bands["area" if "area" in bands else "centre"])
-    times = finite.to_numpy()[~is_reference(bands)].sum(axis=0)
+    finite = bands["area" if "area" in bands else "centre"].notnull().to_numpy()
+    times = finite[~is_reference(bands)].sum(axis=0)
     kept = times >= min(_LEAST_TIMES, int(times.max(initial=1)))
     names = bands[BAND].to_numpy()[kept]
     centre = np.nan_to_num(bands["centre"].to_numpy()[:, kept], nan=-np.inf).max(axis=0)

@@ -55,6 +55,7 @@ _TITLES = {
     "oxide_ratio": "Ta-O-Ta / Ta-Cl stretches",
     "amorphous_share": "amorphous share",
 }
+_NUMBERS = ("metric_value", "metric_value_std", "metric_low", "metric_high")
 _STYLE = SpeciesStyle(color=color_of(0), dash=(0.0, ()), marker=marker_of(0))
 _PANEL_HEIGHT = 1.75
 _N_COLUMNS = 3
@@ -143,7 +144,7 @@ def compose_metrics(
     SchemaError
         No metric has a value.
     """
-    finite = np.isfinite(metrics["metric_value"]).any(SAMPLE)
+    finite = metrics["metric_value"].notnull().any(SAMPLE).to_numpy()
     chosen = list(names or [str(n) for n in metrics[METRIC].to_numpy()[finite]])
     if not chosen:
         raise SchemaError("no metric has a value; look at the fits' reasons")

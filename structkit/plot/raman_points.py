@@ -93,19 +93,10 @@ def add_key(
     truth: xr.Dataset | None = None,
 ) -> None:
     """Say below the panels what filled, hollow, arrow and level mean."""
-    look = {"color": OBSERVED_COLOR, "markersize": 4.8, "markeredgewidth": 1.0}
     handles = [
-        Line2D([], [], marker="o", linestyle="none", label="determined", **look),
-        Line2D(
-            [],
-            [],
-            marker="o",
-            linestyle="none",
-            markerfacecolor="white",
-            label="not determined by itself",
-            **look,
-        ),
-        Line2D([], [], marker=arrow_marker, linestyle="none", label=arrow, **look),
+        _marker("o", "determined"),
+        _marker("o", "not determined by itself", face="white"),
+        _marker(arrow_marker, arrow),
     ]
     if is_reference(data).any():
         names = data[SAMPLE].to_numpy()[is_reference(data)]
@@ -123,4 +114,18 @@ def add_key(
         ncols=len(handles),
         fontsize=NOTE_SIZE,
         frameon=False,
+    )
+
+
+def _marker(marker: str, text: str, *, face: str = OBSERVED_COLOR) -> Line2D:
+    """Return a legend entry of one marker."""
+    return Line2D(
+        [],
+        [],
+        linestyle="none",
+        marker=marker,
+        markersize=4.8,
+        color=OBSERVED_COLOR,
+        markerfacecolor=face,
+        label=text,
     )

@@ -157,7 +157,7 @@ def _name_columns(curves: xr.Dataset, bands: xr.Dataset, spot: int) -> xr.Datase
     first = [owner.index(name) for name in columns]
     kept = np.flatnonzero(bands["kind"].to_numpy().astype(str) == "band")
     alone = bands.isel({BAND: kept})
-    shift = float(bands["axis_shift"].sel({SPOT: spot}))
+    centre = alone["centre"] + float(bands["axis_shift"].sel({SPOT: spot}))
     species, status = (
         bands[name].to_numpy().astype(str)[first] for name in (SPECIES, "status")
     )
@@ -169,9 +169,7 @@ def _name_columns(curves: xr.Dataset, bands: xr.Dataset, spot: int) -> xr.Datase
             "band_column": ((BAND,), alone["member_of"].to_numpy().astype(str)),
             "band_species": ((BAND,), alone[SPECIES].to_numpy().astype(str)),
         }
-    ).assign(
-        centre=((BAND,), alone["centre"].to_numpy() + shift, alone["centre"].attrs)
-    )
+    ).assign(centre=((BAND,), centre.to_numpy(), alone["centre"].attrs))
 
 
 def _over_bands(bands: xr.Dataset) -> xr.Dataset:

@@ -87,7 +87,7 @@ def species_styles(names: Sequence[str]) -> dict[str, SpeciesStyle]:
     styles = {
         name: SpeciesStyle(
             color=PHASE_COLORS[place % n],
-            dash=_DASHES[(place + place // n) % len(_DASHES)],
+            dash=_DASHES[(place % n + place // n) % len(_DASHES)],
             marker=PHASE_MARKERS[place % n],
         )
         for place, name in enumerate(palette)

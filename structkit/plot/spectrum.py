@@ -31,6 +31,7 @@ import math
 
 import numpy as np
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -117,7 +118,7 @@ def plot_spectrum(
         )
     _frame(ax, curves, less)
     ax.set_xlabel(axis_label(curves[RAMAN_SHIFT]))
-    ax.set_ylabel(_light_label(curves, subtracted=subtracted))
+    ax.set_ylabel(light_label(curves, subtracted=subtracted))
     return dress_axes(ax)
 
 
@@ -336,7 +337,7 @@ def _frame(ax: Axes, curves: xr.Dataset, less: Array) -> None:
     ax.set_xlim(float(shift[0]), float(shift[-1]))
 
 
-def _light_label(curves: xr.Dataset, *, subtracted: bool) -> str:
+def light_label(curves: xr.Dataset, *, subtracted: bool = False) -> str:
     """Return the label of the intensity axis."""
     intensity = curves[INTENSITY]
     name = str(intensity.attrs.get("long_name", "intensity"))
@@ -348,7 +349,7 @@ def _light_label(curves: xr.Dataset, *, subtracted: bool) -> str:
 
 def _add_legend(figure: Figure, panels: list[Axes]) -> None:
     """Put one legend below all panels: data and model first."""
-    entries: dict[str, object] = {}
+    entries: dict[str, Artist] = {}
     for ax in panels:
         handles, labels = ax.get_legend_handles_labels()
         for text, handle in zip(labels, handles, strict=True):

@@ -20,18 +20,52 @@ from structkit.plot.species import (
     draw_band_labels,
     species_styles,
 )
-from structkit.plot.spectrum import COLUMN, mask_of
+from structkit.plot.spectrum import COLUMN, light_label, mask_of
 from structkit.plot.style import (
     BACKGROUND_COLOR,
+    CALCULATED_COLOR,
     DOUBLE_COLUMN,
     NOTE_SIZE,
     axis_label,
     dress_axes,
     make_axes,
 )
-from structkit.schema import BAND, INTENSITY, MILLING_TIME, RAMAN_SHIFT
+from structkit.schema import BAND, INTENSITY, MILLING_TIME, RAMAN_SHIFT, SPOT
 
 _LEVEL_STEP = 1.05
+
+
+def plot_spots(spectra: xr.Dataset, *, ax: Axes | None = None) -> Axes:
+    """Plot all spots of a sample as they were recorded.
+
+    Parameters
+    ----------
+    spectra : xarray.Dataset
+        As :mod:`structkit.schema.spectra` describes; points whose ``masked`` is 1 are
+        crosses.
+    ax : Axes, optional
+        Where to draw. Default: a new figure.
+    """
+    ax = make_axes(DOUBLE_COLUMN, 2.8) if ax is None else ax
+    shift = spectra[RAMAN_SHIFT].to_numpy()
+    colors = colormaps["viridis"](np.linspace(0.0, 0.9, spectra.sizes[SPOT]))
+    for place, color in enumerate(colors):
+        one = spectra.isel({SPOT: place})
+        light, hidden = one[INTENSITY].to_numpy(), mask_of(one)
+        ax.plot(shift, light, color=color, linewidth=0.7)
+        if hidden.any():
+            ax.plot(
+                shift[hidden],
+                light[hidden],
+                linestyle="none",
+                marker="x",
+                markersize=4.0,
+                color=CALCULATED_COLOR,
+            )
+    ax.set_xlim(float(shift[0]), float(shift[-1]))
+    ax.set_xlabel(axis_label(spectra[RAMAN_SHIFT]))
+    ax.set_ylabel(light_label(spectra))
+    return dress_axes(ax)
 
 
 def plot_stacked_spectra(
