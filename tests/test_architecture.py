@@ -15,6 +15,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 GROUND = {"errors", "schema", "store", "uncertainty"}
 MEASURED = {"io", "xrd", "raman", "eis", "nmr"}
 TOP = {
+    "explore",
     "pipeline",
     "pipeline_compare",
     "pipeline_crystallinity",
