@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -178,9 +178,7 @@ def _read(place: Path) -> Measured:
     content: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
     figures = tuple(Figure(**each) for each in content.pop("figures"))
     told = tuple(
-        Told(
-            **{k: _as_tuple(v) if isinstance(v, list) else v for k, v in each.items()}
-        )
+        Told(**{k: _as_tuple(v) if isinstance(v, list) else v for k, v in each.items()})
         for each in content.pop("told")
     )
     remarks = tuple(content.pop("remarks"))
@@ -421,7 +419,7 @@ def axial_uncertainty(sample: RamanSample, known: xr.Dataset) -> float:
     return float(np.sqrt(covariance[place, place]))
 
 
-def _line(shift: Floats, shape: Sequence[float] | Floats, sample: RamanSample) -> Floats:
+def _line(shift: Floats, shape: Floats, sample: RamanSample) -> Floats:
     """Return a line of unit area: centre, lifetime, environments."""
     centre, lifetime, environments = (float(each) for each in shape)
     own = LineShape(

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from structkit.errors import SchemaError
 from structkit.raman.covariance import FitCovariance, covariance_of
 from structkit.raman.fit import BandFit
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 LEAST_SPOTS = 4
 """With fewer, none can be told from the others."""
@@ -31,7 +33,8 @@ _CLIP = 4.0
 _WINDOW = 5
 _SAME_MISFIT = 0.5
 _MAD = 1.4826
-_STRONG = 0.1
+_KNOWN = 5.0
+_TRACE = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +92,9 @@ def find_odd_spots(
     Notes
     -----
     Two tests. The share ``y = A_k / sum A`` of each species against that of the half
-    of the spots that agree best, with variance ``own + (s y (1 - y))^2``: the noise of
-    the spectrum, and a scatter s of log-ratios, at least :data:`ORDINARY_SCATTER` and
-    more where most species scatter more. And the residual, summed over five points,
+    of the spots that agree best: it must lie beyond the noise of the spectrum and a
+    scatter s of ``ln y/(1 - y)``, in quadrature, s at least :data:`ORDINARY_SCATTER`
+    and more where most species scatter more. And the residual, summed over five points,
     against the median of the spots, of which half may differ in size; points beyond
     four sigma count as four, so that no cosmic ray makes a spot odd.
 
@@ -133,10 +136,15 @@ def _odd_shares(
         slopes = (group - group.sum(axis=1, keepdims=True) * share[row]) / whole[row]
         variance[row] = np.einsum("ik,ij,jk->k", slopes, covariance.own[place], slopes)
     usual, usual_variance = _agreeing_half(share, variance)
-    scatter = _scatter_of(share, usual) * usual * (1.0 - usual)
-    score = np.abs(share - usual) / np.sqrt(
-        np.maximum(variance + usual_variance + scatter**2, 1e-300)
+    noise = np.sqrt(variance + usual_variance)
+    reach = limit * _scatter_of(share, usual, noise=noise)
+    score = np.abs(share - usual) / np.maximum(
+        np.hypot(noise, _moved(usual, np.sign(share - usual) * reach) / limit), 1e-300
     )
+    columns = [
+        _most_changed(row, usual, odd=odd)
+        for row, odd in zip(share, score > limit, strict=True)
+    ]
     n = len(members)
     return [
         OddSpot(
@@ -153,8 +161,25 @@ def _odd_shares(
                 "sigma); heated by the beam, or another grain"
             ),
         )
-        for row, column in zip(*np.nonzero(score > limit), strict=True)
+        for row, column in enumerate(columns)
+        if column is not None
     ]
+
+
+def _moved(share: Floats, change: Floats) -> Floats:
+    """Return how far shares move when the logarithm of their ratio changes."""
+    inside = np.clip(share, 1e-9, 1.0 - 1e-9)
+    return np.asarray(np.abs(expit(logit(inside) + change) - share))
+
+
+def _most_changed(
+    share: Floats, usual: Floats, *, odd: NDArray[np.bool_]
+) -> int | None:
+    """Return the odd species whose share changed by the largest factor."""
+    if not odd.any():
+        return None
+    factor = np.abs(np.log(np.maximum(share, _TRACE) / np.maximum(usual, _TRACE)))
+    return int(np.argmax(np.where(odd, factor, -1.0)))
 
 
 def _species_of(fit: BandFit) -> tuple[tuple[str, ...], Floats]:
@@ -191,12 +216,15 @@ def _agreeing_half(values: Floats, variance: Floats) -> tuple[Floats, Floats]:
     return mean, spread
 
 
-def _scatter_of(share: Floats, usual: Floats) -> float:
+def _scatter_of(share: Floats, usual: Floats, *, noise: Floats) -> float:
     """Return the scatter of log-ratios that is usual in these spots."""
-    strong = (usual > _STRONG) & (usual < 1.0 - _STRONG)
-    if not strong.any():
+    known = (np.minimum(usual, 1.0 - usual) > _KNOWN * np.median(noise, axis=0)) & (
+        usual < 1.0
+    )
+    if not known.any():
         return ORDINARY_SCATTER
-    away = (share - usual)[:, strong] / (usual * (1.0 - usual))[strong]
+    inside = np.clip(share[:, known], _TRACE, 1.0 - _TRACE)
+    away = logit(inside) - logit(usual[known])
     each = _MAD * np.median(np.abs(away), axis=0)
     return max(ORDINARY_SCATTER, float(np.median(each)))
 
