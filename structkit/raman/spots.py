@@ -224,8 +224,9 @@ def _scatter_of(share: Floats, usual: Floats, *, noise: Floats) -> float:
     if not known.any():
         return ORDINARY_SCATTER
     inside = np.clip(share[:, known], _TRACE, 1.0 - _TRACE)
-    away = logit(inside) - logit(usual[known])
-    each = _MAD * np.median(np.abs(away), axis=0)
+    away = np.abs(logit(inside) - logit(usual[known]))
+    half = (share.shape[0] - 1) // 2
+    each = _MAD * np.sort(away, axis=0)[half]
     return max(ORDINARY_SCATTER, float(np.median(each)))
 
 
