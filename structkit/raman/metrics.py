@@ -29,6 +29,8 @@ LIMIT = 0.95
 _ENOUGH_SPREAD = 1.0
 """1 sigma of a log-ratio above which the ratio is not resolved: a factor e."""
 _LARGE = 200.0
+_SURE = 3.0
+"""Sigmas above zero from which a ratio has an error in its logarithm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,10 @@ class LogRatio:
     """From the choice of the baseline."""
     n_spots: int
     """Spots with both sums."""
+    ratio: float = math.nan
+    """The ratio itself."""
+    ratio_std: float = math.nan
+    """1 sigma of it; known where the upper sum is zero, too."""
 
     @property
     def std(self) -> float:
@@ -68,6 +74,22 @@ class LogRatio:
         freedom = min(self.degrees_of_freedom, 1e6)
         reach = float(student.ppf(0.5 + 0.5 * LIMIT, freedom)) * self.std
         return self.value - reach, self.value + reach
+
+    def ratio_limits(self) -> tuple[float, float]:
+        """Return the 95 % limits of the ratio.
+
+        Those of the logarithm where the ratio is well above its sigma; else those of
+        the ratio, which may reach down to zero.
+        """
+        sure = self.ratio > _SURE * self.ratio_std
+        if math.isfinite(self.value) and (sure or not math.isfinite(self.ratio_std)):
+            low, high = self.limits()
+            return math.exp(max(low, -_LARGE)), math.exp(min(high, _LARGE))
+        if not math.isfinite(self.ratio_std):
+            return 0.0, math.inf
+        freedom = min(self.degrees_of_freedom, 1e6)
+        reach = float(student.ppf(0.5 + 0.5 * LIMIT, freedom)) * self.ratio_std
+        return max(self.ratio - reach, 0.0), self.ratio + reach
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +207,43 @@ def log_ratio(
         shared_variance=shared,
         baseline_variance=baseline,
         n_spots=n,
+        ratio=float(above.sum() / bottom),
+        ratio_std=_ratio_std(
+            fit, sums, chosen, covariance=covariance, ensemble=ensemble
+        ),
     )
+
+
+def _ratio_std(
+    fit: BandFit,
+    sums: Sums,
+    chosen: Sequence[int],
+    *,
+    covariance: FitCovariance,
+    ensemble: Sequence[BandFit],
+) -> float:
+    """Return 1 sigma of the ratio, with the same parts as that of its logarithm."""
+    areas = fit.areas[list(chosen)]
+    above, below = areas @ sums.above, areas @ sums.below
+    bottom = float(below.sum())
+    if not bottom > 0.0:
+        return math.nan
+    ratio = float(above.sum()) / bottom
+    weights = np.zeros(fit.areas.shape)
+    weights[list(chosen)] = (sums.above - ratio * sums.below) / bottom
+    own, shared = covariance.variance_of(weights)
+    n = len(chosen)
+    scatter = own
+    if n > 1:
+        apart = (above - ratio * below) / bottom
+        scatter = max(own, float(n / (n - 1) * (apart @ apart)))
+    others = [
+        float((each.areas[list(chosen)] @ sums.above).sum())
+        / max(float((each.areas[list(chosen)] @ sums.below).sum()), 1e-300)
+        for each in ensemble
+    ]
+    baseline = float(np.mean((np.asarray(others) - ratio) ** 2)) if others else 0.0
+    return math.sqrt(scatter + shared + baseline)
 
 
 def _log_of_ratio(areas: Floats, sums: Sums) -> float:
@@ -201,13 +259,17 @@ def share_metric(
 ) -> Metric:
     """Return ``A / (A + B)`` from the logarithm of ``A / B``."""
     value = float(expit(ratio.value))
-    low, high = ratio.limits() if math.isfinite(ratio.value) else (-_LARGE, _LARGE)
+    low, high = ratio.ratio_limits()
+    spread = ratio.std if math.isfinite(ratio.std) else math.nan
+    std = value * (1.0 - value) * spread
+    if value <= 0.0 or not math.isfinite(std):
+        std = ratio.ratio_std
     return Metric(
         name=name,
         value=value,
-        std=value * (1.0 - value) * ratio.std,
-        low=float(expit(low)),
-        high=float(expit(high)),
+        std=std,
+        low=low / (1.0 + low),
+        high=high / (1.0 + high) if math.isfinite(high) else 1.0,
         resolved=resolved,
         remark=remark,
     )
@@ -216,16 +278,15 @@ def share_metric(
 def ratio_metric(
     name: str, ratio: LogRatio, *, resolved: bool = True, remark: str = ""
 ) -> Metric:
-    """Return ``A / B`` from its logarithm; the limits are those of the logarithm."""
-    finite = math.isfinite(ratio.value)
-    low, high = ratio.limits() if finite else (-math.inf, math.inf)
+    """Return ``A / B`` with its limits."""
+    low, high = ratio.ratio_limits()
     value = math.exp(min(ratio.value, _LARGE))
     return Metric(
         name=name,
         value=value,
-        std=value * ratio.std if finite else math.nan,
-        low=math.exp(min(low, _LARGE)),
-        high=math.exp(min(high, _LARGE)),
+        std=ratio.ratio_std if math.isfinite(ratio.ratio_std) else value * ratio.std,
+        low=low,
+        high=high,
         resolved=resolved,
         remark=remark,
     )

@@ -197,6 +197,9 @@ def _amorphous_share(
         found,
         value=found.value + math.log(rules.kappa),
         baseline_variance=found.baseline_variance + rules.kappa_std**2,
+        ratio=rules.kappa * found.ratio,
+        ratio_std=rules.kappa
+        * math.hypot(found.ratio_std, found.ratio * rules.kappa_std),
     )
     notes = [
         f"cross-section ratio {rules.kappa:g} within a factor "

@@ -95,10 +95,17 @@ def _local_base(values: Floats, width: Floats) -> Floats:
 def find_sharp_points(
     values: Floats, variance: Floats, *, width: Floats, least: float
 ) -> list[tuple[int, int, float]]:
-    """Return first and last point and score of the rays in one spectrum."""
+    """Return first and last point and score of the rays in one spectrum.
+
+    The spectrum is mirrored at its ends, so that a ray on the last point is one too.
+    """
+    size = values.size
+    mirrored, noise, widths = (
+        np.pad(each, _MAX_WIDTH, mode="reflect") for each in (values, variance, width)
+    )
     scores = np.array(
         [
-            score_sharpness(values, variance, width=width, n_points=n_points)
+            score_sharpness(mirrored, noise, width=widths, n_points=n_points)
             for n_points in range(1, _MAX_WIDTH + 1)
         ]
     )
@@ -109,8 +116,11 @@ def find_sharp_points(
         if score < least:
             return found
         low, high = int(first), int(first + n_less)
-        low, high = _take_tails(values, variance, low=low, high=high)
-        found.append((low, high, score))
+        low, high = _take_tails(mirrored, noise, low=low, high=high)
+        inside = np.arange(low, high + 1) - _MAX_WIDTH
+        inside = inside[(inside >= 0) & (inside < size)]
+        if inside.size:
+            found.append((int(inside[0]), int(inside[-1]), score))
         scores[:, max(0, low - _MAX_WIDTH) : high + 2] = -np.inf
 
 

@@ -44,3 +44,26 @@ def test_a_ray_is_found_with_its_tails() -> None:
     )
     assert [(first, last) for first, last, _ in found] == [(30, 32)]
     assert found[0][2] > 50.0
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [([59], (59, 59)), ([58, 59], (58, 59)), ([0], (0, 0)), ([0, 1], (0, 1))],
+)
+def test_a_ray_at_an_end_is_found(points: list[int], expected: tuple[int, int]) -> None:
+    values = np.full(60, 100.0)
+    values[points] += 4000.0
+    found = find_sharp_points(
+        values, np.full(60, 25.0), width=np.full(60, 3.8), least=6.0
+    )
+    assert [(first, last) for first, last, _ in found] == [expected]
+
+
+@pytest.mark.parametrize("centre", [58.0, 58.5, 59.0])
+def test_a_line_that_the_end_cuts_is_no_ray(centre: float) -> None:
+    away = (np.arange(60.0) - centre) / 3.8
+    values = 100.0 + 4000.0 * np.exp(-2.7726 * away**2)
+    found = find_sharp_points(
+        values, np.maximum(values, 25.0), width=np.full(60, 3.8), least=6.0
+    )
+    assert not found
