@@ -89,7 +89,8 @@ class BandPanel:
         """Make all widgets and watch them."""
         choices = self._start.choices
         self.rows = {one.band.name: _make_row(one) for one in choices}
-        kinds = list(dict.fromkeys(one.band.species for one in choices))
+        ordered = sorted(choices, key=lambda one: not one.on)
+        self._kinds = list(dict.fromkeys(one.band.species for one in ordered))
         self.tied = {
             name: widgets.Checkbox(
                 value=False,
@@ -97,7 +98,7 @@ class BandPanel:
                 indent=False,
                 layout=_NARROW,
             )
-            for name in kinds
+            for name in self._kinds
             if sum(one.band.species == name for one in choices) > 1
         }
         self.automatic = widgets.Checkbox(
@@ -129,7 +130,7 @@ class BandPanel:
     def _left(self) -> Any:
         """Return the column of controls, one box for each species."""
         boxes = []
-        for name in dict.fromkeys(one.band.species for one in self._start.choices):
+        for name in self._kinds:
             rows = [
                 widgets.HBox([row.on, row.centre, row.held])
                 for band, row in self.rows.items()

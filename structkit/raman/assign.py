@@ -22,10 +22,14 @@ from structkit.raman.hypotheses import Hypothesis
 from structkit.raman.library import BandLibrary
 from structkit.raman.model import BandModel, Template, Tie
 from structkit.raman.references import ReferenceBands
+from structkit.raman.search import add_missing_bands
 from structkit.schema import INTENSITY, INTENSITY_STD, RAMAN_SHIFT, SPOT, FitStatus
 
 SILENT = "no band of it within the range"
 _TELLING = 3
+_COMPLETED = 5
+"""Readings that are tried again with bands nobody assigned."""
+_EXTRA = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -124,7 +128,28 @@ def assign(
             tried.append((hypothesis, None, str(error)))
             continue
         tried.append((hypothesis, fit, reason))
-    return _rank(tried)
+    return _rank(_complete(tried))
+
+
+def _complete(
+    tried: Sequence[tuple[Hypothesis, BandFit | None, str]],
+) -> list[tuple[Hypothesis, BandFit | None, str]]:
+    """Return the readings, the best of them with the bands that they lack.
+
+    A line that no reading has would be claimed by whichever has a band nearby.
+    """
+    first = _rank(tried)
+    best = [one.hypothesis.name for one in first.ranked[:_COMPLETED]]
+    return [
+        (
+            hypothesis,
+            add_missing_bands(fit, limit=_EXTRA)
+            if fit is not None and hypothesis.name in best
+            else fit,
+            reason,
+        )
+        for hypothesis, fit, reason in tried
+    ]
 
 
 def add_spots(spectra: xr.Dataset) -> xr.Dataset:

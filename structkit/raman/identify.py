@@ -33,6 +33,8 @@ SURVIVES = 2.0
 """Standard uncertainties that a band must keep under every baseline."""
 PRIOR_SHARE = 0.9
 """Posterior over prior sigma of the centre above which only the prior placed it."""
+_ADMISSIBLE = 4.0
+"""Rise of chi-square, for each spectrum, up to which another baseline is believed."""
 _WALD_CERTAIN = 40.0
 _CONDITION_LIMIT = 1e12
 _MEMBERS: tuple[tuple[float, float], ...] = (
@@ -171,10 +173,15 @@ def identify_bands(
 
 
 def fit_ensemble(fit: BandFit) -> tuple[BandFit, ...]:
-    """Return fits of the same model over other baselines."""
+    """Return fits of the same model over other baselines that do as well.
+
+    A baseline that leaves much more than the fit's own does not speak: the spline
+    with its knots farther apart, where the light has more shape than that.
+    """
     from structkit.raman.baseline import difference_penalty, spline_basis
 
     found = []
+    allowed = _ADMISSIBLE * len(fit.spectra) * misfit_of(fit)
     for factor, spacing in _MEMBERS:
         options = replace(
             fit.model.baseline,
@@ -189,9 +196,9 @@ def fit_ensemble(fit: BandFit) -> tuple[BandFit, ...]:
             penalty = difference_penalty(basis.shape[1], options.penalty_order)
             blocks.append(replace(spectrum, basis=basis, penalty=penalty))
         model = replace(fit.model, loss="normal")
-        found.append(
-            fit_blocks(blocks, model, start=fit, smoothness=factor * fit.smoothness)
-        )
+        other = fit_blocks(blocks, model, start=fit, smoothness=factor * fit.smoothness)
+        if 2.0 * (other.solution.cost - fit.solution.cost) < allowed:
+            found.append(other)
     return tuple(found)
 
 

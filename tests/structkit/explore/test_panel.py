@@ -40,18 +40,27 @@ def test_controls_change_fit_numbers_and_figure(spectra: xr.Dataset) -> None:
     panel.reset.click()
     assert panel.rows["405"].on.value
     assert panel.exploration.delta_bic == 0.0
-    panel.automatic.value = False
-    assert not panel.stiffness.disabled
-    panel.stiffness.value = 2.0
-    assert panel.exploration.state.smoothness == 100.0
     panel.tied["NaTaCl6"].value = True
-    panel.rows["TaCl6 A1g"].centre.value = 380.0
     panel.rows["TaCl6 A1g"].held.value = True
     assert panel.exploration.state == panel.read_state()
-    for row in panel.rows.values():
-        row.on.value = False
-    assert "No fit:" in panel.numbers.value
     assert "widget-view" in str(panel._repr_mimebundle_())
+
+
+def test_stiffness_counts_when_it_is_not_automatic(spectra: xr.Dataset) -> None:
+    panel = explore_bands(spectra, species=["405 line"], rivals=[])
+    assert panel.stiffness.disabled
+    assert panel.exploration.state.smoothness is None
+    panel.automatic.value = False
+    panel.stiffness.value = 2.0
+    assert not panel.stiffness.disabled
+    assert panel.exploration.state.smoothness == 100.0
+
+
+def test_a_state_without_bands_says_why_there_is_no_fit(spectra: xr.Dataset) -> None:
+    panel = explore_bands(spectra, species=["405 line"], rivals=[])
+    panel.rows["405"].on.value = False
+    assert "No fit:" in panel.numbers.value
+    assert "needs a band" in panel.numbers.value
 
 
 def test_without_ipywidgets_the_extra_is_named(
@@ -66,7 +75,7 @@ def test_without_ipywidgets_the_extra_is_named(
 def test_html_is_escaped(spectra: xr.Dataset) -> None:
     from structkit.explore.panel import describe
 
-    panel = explore_bands(spectra, species=["NaTaCl6"], rivals=[])
+    panel = explore_bands(spectra, species=["405 line"], rivals=[])
     text = describe(panel.exploration)
     assert "<table>" in text
     assert text.count("<") == text.count(">")
