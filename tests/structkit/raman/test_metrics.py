@@ -341,8 +341,36 @@ def test_a_band_that_is_nothing_gives_a_limit(
     assert share.high == pytest.approx(ratio.high / (1.0 + ratio.high))
     whole = log_ratio(fit, AXIAL, covariance=covariance)
     loss = loss_metric("S", found, whole)
-    assert loss.value == 1.0
-    assert not loss.low > 1.0
+    assert loss.value == loss.high == 1.0
+    kept = share.high / float(expit(whole.value))
+    assert loss.low == pytest.approx(1.0 - kept, abs=0.02 * kept)
+    assert loss.std == pytest.approx(share.std / float(expit(whole.value)))
+    unknown = loss_metric("S", whole, found)
+    assert math.isnan(unknown.value)
+    assert not unknown.resolved
+
+
+def test_loss_of_a_weak_band_against_draws(
+    fit: BandFit, covariance: FitCovariance
+) -> None:
+    """One and a half sigma of a band: the logarithm knows nothing, the share does."""
+    areas = fit.areas.copy()
+    below = float(areas[:, 1:3].sum())
+    weights = np.zeros(areas.shape)
+    weights[:, 3] = 1.0
+    std = math.sqrt(sum(covariance.variance_of(weights)))
+    areas[:, 3] = 1.5 * std / N_SPOTS
+    found = log_ratio(with_areas(fit, areas), AXIAL, covariance=covariance)
+    reference = plain(0.0, 0.01**2, ratio_std=0.01)
+    loss = loss_metric("S", found, reference)
+    rng = np.random.default_rng(78)
+    drawn = np.maximum(1.5 * std + std * rng.normal(size=DRAWS), 0.0) / below
+    kept = drawn / (1.0 + drawn) / expit(0.01 * rng.normal(size=DRAWS))
+    low, high = np.quantile(1.0 - kept, [0.025, 0.975])
+    assert loss.high == 1.0
+    assert loss.high == pytest.approx(high)
+    # Where the spots scatter less than their noise, the noise stands.
+    assert loss.low == pytest.approx(low, abs=0.1 * (1.0 - low))
 
 
 def test_nothing_below_the_bar_gives_no_number(
