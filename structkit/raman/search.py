@@ -73,8 +73,8 @@ def add_missing_bands(
         if candidate is None:
             return fit
         price = _price(fit)
-        misfit = misfit_of(fit)
-        if price - candidate.gain / misfit > BIC_NEEDED:
+        # The misfit of the present fit is no measure: the missing band makes it.
+        if price - candidate.gain > BIC_NEEDED:
             return fit
         extended = _extended(fit, candidate)
         gained = 2.0 * (fit.solution.cost - extended.solution.cost)
