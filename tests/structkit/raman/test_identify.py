@@ -241,13 +241,26 @@ def test_condition_of_two_bands_in_one_place_is_infinite(
 
 def test_ensemble_has_other_baselines_and_the_same_bands(fit: BandFit) -> None:
     members = fit_ensemble(fit)
-    ratios = sorted(m.smoothness / fit.smoothness for m in members)
-    assert ratios == pytest.approx([0.1, 1.0, 1.0, 10.0])
-    splines = {m.spectra[0].basis.shape[1] for m in members}
-    assert len(splines) == 3
+    assert len(members) >= 2
+    ratios = {round(m.smoothness / fit.smoothness, 6) for m in members}
+    assert ratios <= {0.1, 1.0, 10.0}
+    assert 0.1 in ratios  # a softer baseline never does worse
     for member in members:
         assert member.model.names == fit.model.names
         assert np.array_equal(member.spectra[0].sigma, fit.spectra[0].sigma)
+        other_knots = member.spectra[0].basis.shape != fit.spectra[0].basis.shape
+        assert other_knots or member.smoothness != fit.smoothness
+
+
+def test_a_baseline_that_cannot_follow_does_not_speak(simulate: Simulate) -> None:
+    """Strong light of much shape: stiff splines leave more than noise."""
+    band = Band(name="a", species="s", wavenumber=400.0, fwhm=12.0)
+    fit = fit_bands(simulate([], seed=63, level=3e5), BandModel(bands=(band,)))
+    members = fit_ensemble(fit)
+    assert len(members) < 4
+    for member in members:
+        excess = 2.0 * (member.solution.cost - fit.solution.cost)
+        assert excess < 4.0 * misfit_of(fit)
 
 
 def test_members_are_judged_by_themselves(
