@@ -84,6 +84,20 @@ def add_missing_bands(
     return fit
 
 
+def charge_found(fit: BandFit) -> float:
+    """Return what bands nobody assigned owe for having been looked for everywhere.
+
+    The prior of such a band is put where the data have it already, so it costs
+    nothing, while a named band pays for its distance from where it is expected. This
+    is what a prior over the whole range and the widths tried would have cost,
+    in units of chi-square.
+    """
+    found = sum(band.species == UNASSIGNED for band in fit.model.bands)
+    shift = fit.spectra[0].raman_shift
+    places = float(shift[-1] - shift[0]) / (math.sqrt(2.0 * math.pi) * _CENTRE_STD)
+    return found * 2.0 * math.log(max(places, 1.0) * len(_WIDTHS))
+
+
 def _price(fit: BandFit) -> float:
     """Return what the BIC asks for one more band: amount, centre, width, shape."""
     return 4.0 * math.log(independent_points(fit))
