@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,12 @@ _NO_WEIGHT = 1e6
 _FIRST_STEPS = 12
 _FIRST_ENOUGH = 0.5
 """Of half of chi-square: what the first steps leave to the last."""
+_FIRST_SMOOTHNESS = 0.1
+UNDERSMOOTHING = 0.01
+"""Weight of the penalty that is used, over the most probable one."""
+_CHOICES = 3
+"""Times the smoothness is chosen anew, as bands that were fitted under another one
+hide what the baseline needs."""
 _OUTLIER = 5.0
 _NEIGHBOURS = 7
 _MIN_POINTS_PER_PARAMETER = 1.0
@@ -230,7 +236,7 @@ def fit_blocks(
         solution=_unsolved(shared.mean, ()),
         shared_priors=shared,
         local_priors=local_priors(model, layout),
-        smoothness=1.0,
+        smoothness=_FIRST_SMOOTHNESS,
         templates=curves,
         status=FitStatus.NOT_CONVERGED,
         parameters=parameters,
@@ -242,11 +248,39 @@ def fit_blocks(
     else:
         fit = _begin(fit)
     fit = _improve(replace(fit, smoothness=chosen or choose_smoothness(fit)))
+    for _ in range(_CHOICES if chosen is None else 0):
+        better = choose_smoothness(fit)
+        if better == fit.smoothness:
+            break
+        fit = _improve(replace(fit, smoothness=better))
     if model.loss == "robust":
         lighter = _reweighted(fit)
         if lighter is not None:
             fit = _improve(replace(fit, spectra=lighter))
     return fit
+
+
+def refit_held(fit: BandFit, held: Mapping[int, float]) -> BandFit:
+    """Return the fit with some shared parameters held at given values.
+
+    Parameters
+    ----------
+    fit : BandFit
+        A fit; its weights and its baseline's smoothness are kept.
+    held : mapping of int to float
+        Place in the shared vector to value.
+    """
+    priors = fit.shared_priors
+    mean, low, high = (x.copy() for x in (priors.mean, priors.low, priors.high))
+    shared = fit.solution.shared.copy()
+    for place, value in held.items():
+        mean[place] = low[place] = high[place] = shared[place] = value
+    changed = replace(
+        fit,
+        shared_priors=replace(priors, mean=mean, low=low, high=high),
+        solution=replace(fit.solution, shared=shared),
+    )
+    return _improve(changed)
 
 
 def _unsolved(shared: Floats, own: tuple[Floats, ...]) -> Solution:
@@ -341,7 +375,13 @@ def _improve(
 
 
 def choose_smoothness(fit: BandFit) -> float:
-    """Return the most probable weight of the baseline's penalty."""
+    """Return the weight of the baseline's penalty: softer than the most probable.
+
+    The most probable baseline is the best guess of the *baseline*; what it misses it
+    takes from the bands. Areas without such a bias need a baseline that is too soft
+    (undersmoothing, Speckman 1988, 10.1111/j.2517-6161.1988.tb01738.x), at the price
+    of a larger and honest uncertainty.
+    """
     total = np.zeros(len(SMOOTHNESS_GRID))
     precision = np.concatenate(
         [fit.shared_priors.std**-2.0, fit.local_priors.std**-2.0]
@@ -359,7 +399,8 @@ def choose_smoothness(fit: BandFit) -> float:
             prior_precision=precision,
             light=spectrum.light,
         )
-    return SMOOTHNESS_GRID[int(np.argmax(total))]
+    best = SMOOTHNESS_GRID[int(np.argmax(total))]
+    return max(UNDERSMOOTHING * best, SMOOTHNESS_GRID[0])
 
 
 def _reweighted(fit: BandFit) -> tuple[Spectrum, ...] | None:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structkit.raman.covariance import FitCovariance, correlation_length, covariance_of
-from structkit.raman.fit import BandFit, fit_blocks
+from structkit.raman.fit import BandFit, fit_blocks, refit_held
 from structkit.raman.model import BandModel
 
 if TYPE_CHECKING:
@@ -200,6 +200,44 @@ def fit_ensemble(fit: BandFit) -> tuple[BandFit, ...]:
         if 2.0 * (other.solution.cost - fit.solution.cost) < allowed:
             found.append(other)
     return tuple(found)
+
+
+def fit_widest(fit: BandFit, *, below: float = 6.0) -> BandFit | None:
+    """Return the fit with the bands that are not seen held as broad as they may be.
+
+    Parameters
+    ----------
+    fit : BandFit
+        A fit.
+    below : float
+        Significance of the summed area up to which a band counts as not seen.
+
+    Returns
+    -------
+    BandFit or None
+        Centres of these bands at their priors, widths one prior sigma above; None
+        where all bands are seen. How much of a band hides under a baseline depends on
+        its width, which a fit that does not see it cannot know.
+    """
+    covariance = covariance_of(fit)
+    everything = range(len(fit.spectra))
+    sigma = np.sqrt(np.maximum(np.diag(covariance.of_total(everything)), 1e-300))
+    scores = fit.areas.sum(axis=0) / sigma
+    layout, priors = fit.layout, fit.shared_priors
+    held: dict[int, float] = {}
+    for column, number in enumerate(fit.model.free_bands):
+        if scores[column] >= below:
+            continue
+        centre = layout.centre.start + number
+        family = int(layout.family[number])
+        others = [
+            k for k in np.flatnonzero(layout.family == family) if int(k) != number
+        ]
+        held[centre] = float(priors.mean[centre])
+        if not others:
+            width = layout.log_width.start + family
+            held[width] = float(priors.mean[width] + priors.std[width])
+    return refit_held(fit, held) if held else None
 
 
 def independent_points(fit: BandFit, members: Sequence[int] | None = None) -> float:

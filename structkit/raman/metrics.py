@@ -53,6 +53,9 @@ class LogRatio:
     """The ratio itself."""
     ratio_std: float = math.nan
     """1 sigma of it; known where the upper sum is zero, too."""
+    also: LogRatio | None = None
+    """The same with undetected bands as broad as they may be: their limits are those
+    of the widest."""
 
     @property
     def std(self) -> float:
@@ -86,8 +89,17 @@ class LogRatio:
         """Return the 95 % limits of the ratio.
 
         Those of the logarithm where the ratio is well above its sigma; else those of
-        the ratio, which may reach down to zero.
+        the ratio, which may reach down to zero. With ``also``, from the lower of both
+        to the higher.
         """
+        low, high = self._own_limits()
+        if self.also is None:
+            return low, high
+        other_low, other_high = self.also._own_limits()
+        return min(low, other_low), max(high, other_high)
+
+    def _own_limits(self) -> tuple[float, float]:
+        """Return the limits of this fit alone."""
         if self.is_sure:
             low, high = self.limits()
             return math.exp(max(low, -_LARGE)), math.exp(min(high, _LARGE))

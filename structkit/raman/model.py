@@ -21,7 +21,7 @@ _MIN_TEMPLATE_POINTS = 10
 class BaselineOptions:
     """The baseline that is fitted together with the bands: a penalised spline."""
 
-    knot_spacing: float = 120.0
+    knot_spacing: float = 90.0
     """Distance of the knots, **cm-1**: what is narrower than about this is a band."""
     penalty_order: int = 2
     """Differences of neighbouring coefficients that are held small."""
@@ -31,7 +31,8 @@ class BaselineOptions:
     edge_below: float = 200.0
     """First Raman shift above which there is no edge, **cm-1**."""
     smoothness: float | None = None
-    """Weight of the penalty relative to the light; None: the most probable one."""
+    """Weight of the penalty relative to the light; None: a hundredth of the most
+    probable one (see :func:`structkit.raman.fit.choose_smoothness`)."""
 
     def __post_init__(self) -> None:
         """Refuse what no baseline can be."""

@@ -91,6 +91,7 @@ def measure_sample(
     members: Sequence[int] | None = None,
     covariance: FitCovariance | None = None,
     ensemble: Sequence[BandFit] | None = None,
+    widest: BandFit | None = None,
     refit: bool = True,
 ) -> SampleMetrics:
     """Return the metrics of one sample.
@@ -105,6 +106,10 @@ def measure_sample(
         Spectra of the sample, where the fit holds others too.
     covariance, ensemble : optional
         Of the fit, where they are known.
+    widest : BandFit, optional
+        The fit with unseen bands as broad as they may be
+        (:func:`structkit.raman.identify.fit_widest`), for the limits of what is not
+        resolved.
     refit : bool
         See :func:`structkit.raman.identify.identify_bands`.
 
@@ -123,6 +128,7 @@ def measure_sample(
     """
     rules = rules or MetricRules()
     covariance = covariance or covariance_of(fit)
+    wide_covariance = covariance if widest is None else covariance_of(widest)
     known = identify_bands(
         fit, covariance=covariance, ensemble=ensemble, members=members, refit=refit
     )
@@ -137,6 +143,9 @@ def measure_sample(
             members=members,
         )
         why = why_unresolved(fit, sums, identifiability=known, ratio=found)
+        if why and widest is not None:
+            also = log_ratio(widest, sums, covariance=wide_covariance, members=members)
+            found = replace(found, also=also)
         return found, why
 
     def within(*windows: Window) -> Floats:

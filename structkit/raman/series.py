@@ -27,7 +27,7 @@ from structkit.raman.bands import Band
 from structkit.raman.covariance import covariance_of
 from structkit.raman.fit import BandFit, fit_bands
 from structkit.raman.hypotheses import Hypothesis, load_hypotheses
-from structkit.raman.identify import BIC_NEEDED, fit_ensemble
+from structkit.raman.identify import BIC_NEEDED, fit_ensemble, fit_widest
 from structkit.raman.library import BandLibrary, load_bands
 from structkit.raman.metrics import Metric
 from structkit.raman.model import BandModel, Template
@@ -349,6 +349,7 @@ class _Work:
         """Measure every sample of a fit."""
         covariance = covariance_of(fit)
         ensemble = fit_ensemble(fit) if self.options.ensemble else ()
+        widest = fit_widest(fit) if self.options.ensemble else None
         first = 0
         for sample in samples:
             number = sum(one.sizes[SPOT] for one in sample.spectra)
@@ -360,6 +361,7 @@ class _Work:
                 members=members,
                 covariance=covariance,
                 ensemble=ensemble,
+                widest=widest,
                 refit=False,
             )
             self.results[sample.name] = SampleResult(
