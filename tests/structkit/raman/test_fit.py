@@ -247,10 +247,12 @@ def test_a_spectrum_twice_is_known_better(
     twice = xr.concat([spectra, spectra.assign_coords(spot=[2])], SPOT)
     one, two = (covariance_of(fit_bands(each, held)) for each in (spectra, twice))
     ratio = np.sqrt(np.diag(one.shared) / np.diag(two.shared))
-    # The minima differ by what is not worth a further step.
-    assert ratio == pytest.approx(np.sqrt(2.0), rel=0.01)
+    # The minima differ by what is not worth a further step: most for the shape of the
+    # broad band, which is hardly known.
+    assert ratio == pytest.approx(np.sqrt(2.0), rel=0.06)
+    assert np.median(ratio) == pytest.approx(np.sqrt(2.0), rel=1e-3)
     total = np.sqrt(np.diag(two.of_total([0, 1])) / np.diag(one.of_spectrum(0)))
-    assert total == pytest.approx(np.sqrt(2.0), rel=0.01)
+    assert total == pytest.approx(np.sqrt(2.0), rel=0.06)
 
 
 # --- weights

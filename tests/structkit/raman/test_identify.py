@@ -44,7 +44,8 @@ def fit(lines: tuple[Any, ...], simulate: Simulate, near: Near) -> BandFit:
 def test_bands_that_are_there_are_determined(fit: BandFit) -> None:
     known = identify_bands(fit)
     assert [v.name for v in known.verdicts] == list(fit.model.names)
-    for verdict in known.verdicts[:5]:
+    assert known.verdict("band 5").delta_bic < BIC_NEEDED  # broad: baselines matter
+    for verdict in known.verdicts[:4]:
         assert verdict.status is BandStatus.DETERMINED, verdict
         assert verdict.reason == ""
         assert verdict.group == verdict.name
@@ -203,7 +204,7 @@ def test_condition_number_is_that_of_the_scaled_jacobian(
     simulate: Simulate, make_line: MakeLine
 ) -> None:
     found = []
-    for apart in (60.0, 12.0):
+    for apart in (60.0, 6.0):
         lines = [make_line(centre=400.0 + s * apart / 2, area=2e4) for s in (-1, 1)]
         bands = tuple(
             Band(name=f"b{k}", species="s", wavenumber=line.centre, fwhm=10.0)
@@ -252,10 +253,13 @@ def test_ensemble_has_other_baselines_and_the_same_bands(fit: BandFit) -> None:
         assert other_knots or member.smoothness != fit.smoothness
 
 
-def test_a_baseline_that_cannot_follow_does_not_speak(simulate: Simulate) -> None:
-    """Strong light of much shape: stiff splines leave more than noise."""
-    band = Band(name="a", species="s", wavenumber=400.0, fwhm=12.0)
-    fit = fit_bands(simulate([], seed=63, level=3e5), BandModel(bands=(band,)))
+def test_a_baseline_that_cannot_follow_does_not_speak(
+    simulate: Simulate, make_line: MakeLine
+) -> None:
+    """Strong light of much shape: knots farther apart leave more than noise."""
+    band = Band(name="a", species="s", wavenumber=300.0, fwhm=12.0)
+    hump = make_line(centre=600.0, area=2e7, sigma=60.0, gamma=0.1)
+    fit = fit_bands(simulate([hump], seed=63), BandModel(bands=(band,)))
     members = fit_ensemble(fit)
     assert len(members) < 4
     for member in members:
