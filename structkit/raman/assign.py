@@ -22,7 +22,7 @@ from structkit.raman.hypotheses import Hypothesis
 from structkit.raman.library import BandLibrary
 from structkit.raman.model import BandModel, Template, Tie
 from structkit.raman.references import ReferenceBands
-from structkit.raman.search import add_missing_bands
+from structkit.raman.search import add_missing_bands, charge_found
 from structkit.schema import INTENSITY, INTENSITY_STD, RAMAN_SHIFT, SPOT, FitStatus
 
 SILENT = "no band of it within the range"
@@ -99,7 +99,8 @@ def assign(
     -------
     Assignment
         ``BIC = chi^2 / s + k ln n``: chi-square with the priors, s the misfit of the
-        best reading, k the parameters of the bands, n the independent points.
+        best reading, k the parameters of the bands, n the independent points; bands
+        nobody assigned pay more (:func:`structkit.raman.search.charge_found`).
 
     Raises
     ------
@@ -307,7 +308,7 @@ def _bic(fit: BandFit | None, misfit: float, n_points: float) -> float:
     if fit is None:
         return math.inf
     price = count_parameters(fit) * math.log(n_points)
-    return 2.0 * fit.solution.cost / misfit + price
+    return 2.0 * fit.solution.cost / misfit + price + charge_found(fit)
 
 
 def _misfit(fit: BandFit) -> float:

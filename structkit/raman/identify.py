@@ -146,8 +146,13 @@ def identify_bands(
         status, reason = _judge(
             fit, known, column, delta=delta, z=z, lowest=float(lowest[column])
         )
-        if len(together) > 1 and status is not BandStatus.NOT_DETECTED:
-            status, reason = _merged_reason(column, groups[column], correlation, fit)
+        group = groups[column]
+        price = _parameters_of(fit, column) * math.log(n_independent)
+        if len(group) > 1 and (
+            status is not BandStatus.NOT_DETECTED
+            or price - _sum_z(total, spread, group) ** 2 <= BIC_NEEDED
+        ):
+            status, reason = _merged_reason(column, group, correlation, fit)
         verdicts.append(
             Verdict(
                 name=name,
@@ -273,6 +278,12 @@ def _merge(correlation: Floats) -> list[list[int]]:
                 old, new = group[i], group[j]
                 group = [new if g == old else g for g in group]
     return [[k for k in range(n) if group[k] == group[i]] for i in range(n)]
+
+
+def _sum_z(total: Floats, spread: Floats, group: Sequence[int]) -> float:
+    """Return the summed areas of a group over their standard uncertainty."""
+    variance = float(spread[np.ix_(group, group)].sum())
+    return float(total[list(group)].sum()) / math.sqrt(max(variance, 1e-300))
 
 
 def _merged_reason(

@@ -78,6 +78,13 @@ class LogRatio:
         reach = float(student.ppf(0.5 + 0.5 * LIMIT, freedom)) * self.std
         return self.value - reach, self.value + reach
 
+    @property
+    def is_sure(self) -> bool:
+        """Return whether the ratio is far enough from zero for its logarithm."""
+        known = math.isfinite(self.ratio_std)
+        far = self.ratio > _SURE * self.ratio_std or not known
+        return math.isfinite(self.value) and far
+
     def ratio_limits(self) -> tuple[float, float]:
         """Return the 95 % limits of the ratio.
 
@@ -93,8 +100,7 @@ class LogRatio:
 
     def _own_limits(self) -> tuple[float, float]:
         """Return the limits of this fit alone."""
-        sure = self.ratio > _SURE * self.ratio_std
-        if math.isfinite(self.value) and (sure or not math.isfinite(self.ratio_std)):
+        if self.is_sure:
             low, high = self.limits()
             return math.exp(max(low, -_LARGE)), math.exp(min(high, _LARGE))
         if not math.isfinite(self.ratio_std):
@@ -201,9 +207,11 @@ def log_ratio(
     above, below = areas @ sums.above, areas @ sums.below
     value = _log_of_ratio(areas, sums)
     top, bottom = max(above.sum(), 1e-300), max(below.sum(), 1e-300)
-    weights = np.zeros(fit.areas.shape)
-    weights[chosen] = sums.above / top - sums.below / bottom
-    own, shared = covariance.variance_of(weights)
+    own, shared = math.inf, 0.0
+    if math.isfinite(value):
+        weights = np.zeros(fit.areas.shape)
+        weights[chosen] = sums.above / top - sums.below / bottom
+        own, shared = covariance.variance_of(weights)
     n = len(chosen)
     spots = math.nan
     if n > 1:
@@ -219,7 +227,7 @@ def log_ratio(
         shared_variance=shared,
         baseline_variance=baseline,
         n_spots=n,
-        ratio=float(above.sum() / bottom),
+        ratio=float(above.sum() / bottom) if below.sum() > 0.0 else math.inf,
         ratio_std=_ratio_std(
             fit, sums, chosen, covariance=covariance, ensemble=ensemble
         ),
@@ -331,10 +339,39 @@ def loss_metric(
         The limits are those of the logarithm of ``r / r_ref``.
     """
     shares = [float(expit(each.value)) for each in (ratio, reference)]
-    slopes = [1.0 - share for share in shares]
+    if not shares[1] > 0.0:
+        return Metric(
+            name=name,
+            value=math.nan,
+            std=math.nan,
+            low=math.nan,
+            high=math.nan,
+            resolved=False,
+            remark=remark or "the reference's share is zero",
+        )
+    kept = shares[0] / shares[1]
+    if ratio.is_sure:
+        std, low, high = _limits_of_kept(ratio, reference, kept)
+    else:
+        std, low, high = _limits_near_zero(ratio, reference, kept)
+    return Metric(
+        name=name,
+        value=1.0 - kept,
+        std=std,
+        low=1.0 - high,
+        high=1.0 - low,
+        resolved=resolved,
+        remark=remark,
+    )
+
+
+def _limits_of_kept(
+    ratio: LogRatio, reference: LogRatio, kept: float
+) -> tuple[float, float, float]:
+    """Return 1 sigma and limits of a ratio of shares, from its logarithm."""
     variances = [
-        (slope * each.std) ** 2
-        for slope, each in zip(slopes, (ratio, reference), strict=True)
+        ((1.0 - float(expit(each.value))) * each.std) ** 2
+        for each in (ratio, reference)
     ]
     std = math.sqrt(sum(variances))
     freedom = [
@@ -344,15 +381,22 @@ def loss_metric(
     total = sum(freedom)
     effective = min(std**4 / total, 1e6) if total > 0.0 else 1e6
     reach = float(student.ppf(0.5 + 0.5 * LIMIT, effective)) * std
-    kept = shares[0] / max(shares[1], 1e-300)
-    return Metric(
-        name=name,
-        value=1.0 - kept,
-        std=kept * std,
-        low=1.0 - kept * math.exp(min(reach, _LARGE)),
-        high=1.0 - kept * math.exp(-reach),
-        resolved=resolved,
-        remark=remark,
+    far = math.exp(min(reach, _LARGE))
+    return kept * std, kept / far, kept * far
+
+
+def _limits_near_zero(
+    ratio: LogRatio, reference: LogRatio, kept: float
+) -> tuple[float, float, float]:
+    """Return 1 sigma and limits of a ratio of shares whose upper one may be zero."""
+    share = share_metric("", ratio)
+    whole = float(expit(reference.value))
+    spread = kept * (1.0 - whole) * reference.std
+    reach = float(student.ppf(0.5 + 0.5 * LIMIT, 1e6)) * spread
+    return (
+        math.hypot(share.std / whole, spread),
+        max(kept - math.hypot((share.value - share.low) / whole, reach), 0.0),
+        kept + math.hypot((share.high - share.value) / whole, reach),
     )
 
 

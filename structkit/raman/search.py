@@ -73,8 +73,8 @@ def add_missing_bands(
         if candidate is None:
             return fit
         price = _price(fit)
-        misfit = misfit_of(fit)
-        if price - candidate.gain / misfit > BIC_NEEDED:
+        # The misfit of the present fit is no measure: the missing band makes it.
+        if price - candidate.gain > BIC_NEEDED:
             return fit
         extended = _extended(fit, candidate)
         gained = 2.0 * (fit.solution.cost - extended.solution.cost)
@@ -82,6 +82,20 @@ def add_missing_bands(
             return fit
         fit = extended
     return fit
+
+
+def charge_found(fit: BandFit) -> float:
+    """Return what bands nobody assigned owe for having been looked for everywhere.
+
+    The prior of such a band is put where the data have it already, so it costs
+    nothing, while a named band pays for its distance from where it is expected. This
+    is what a prior over the whole range and the widths tried would have cost,
+    in units of chi-square.
+    """
+    found = sum(band.species == UNASSIGNED for band in fit.model.bands)
+    shift = fit.spectra[0].raman_shift
+    places = float(shift[-1] - shift[0]) / (math.sqrt(2.0 * math.pi) * _CENTRE_STD)
+    return found * 2.0 * math.log(max(places, 1.0) * len(_WIDTHS))
 
 
 def _price(fit: BandFit) -> float:

@@ -321,7 +321,8 @@ class _Work:
     ) -> BandFit | None:
         """Return the fit of some species and of found bands that are none of theirs."""
         model = self._model([summed], species)
-        taken = [band.limits for band in model.bands if band.species in RIVALS]
+        rivals = self.options.rivals
+        taken = [band.limits for band in model.bands if band.species in rivals]
         more = [
             band
             for band in extra

@@ -35,6 +35,8 @@ _SMOOTHNESS = 0.1
 _RIDGE = 1e-9
 _SAME = 1e-8
 """Share of a curve's norm below which the space holds it already."""
+_POINTS_PER_WIDTH = 4.0
+"""Points that the narrowest band keeps over its width when neighbours are averaged."""
 _NARROW = 1.2
 """Prior factor of the width below which a band is known and not searched for."""
 
@@ -165,11 +167,11 @@ def _first_target(
 ) -> _Target:
     """Return the mean spectrum and the space of baseline, ties and templates."""
     first = blocks[0]
-    alike = [b for b in blocks if b.raman_shift.shape == first.raman_shift.shape]
+    alike = [b for b in blocks if np.array_equal(b.raman_shift, first.raman_shift)]
     weight = np.asarray([b.sigma**-2.0 for b in alike])
     total = weight.sum(axis=0)
     mean = (weight * np.asarray([b.intensity for b in alike])).sum(axis=0) / total
-    sigma = total**-0.5
+    light = float(np.mean(np.abs(mean)))
     columns = evaluate_columns(
         first,
         model,
@@ -179,12 +181,17 @@ def _first_target(
         local=np.zeros(layout.n_local),
     )
     n_free = len(model.free_bands)
-    kept = columns.unit[:, n_free:]
-    light = float(np.mean(np.abs(mean)))
+    together = _points_together(first.raman_shift, model)
+    shift, mean, basis, kept = (
+        _averaged(each, total, together)
+        for each in (first.raman_shift, mean, first.basis, columns.unit[:, n_free:])
+    )
+    starts = np.arange(0, total.size, together)
+    sigma = np.add.reduceat(total, starts) ** -0.5
     pull = penalty_weight(_SMOOTHNESS, light) * first.penalty
     rows = np.vstack(
         [
-            np.hstack([first.basis, kept]) / sigma[:, None],
+            np.hstack([basis, kept]) / sigma[:, None],
             np.pad(pull, ((0, 0), (0, kept.shape[1]))),
         ]
     )
@@ -193,7 +200,22 @@ def _first_target(
     space = orthogonal[:, strength > 1e-10 * strength.max()]
     padded = np.concatenate([mean / sigma, np.zeros(pull.shape[0])])
     residual = padded - space @ (space.T @ padded)
-    return _Target(first.raman_shift, sigma, space, residual)
+    return _Target(shift, sigma, space, residual)
+
+
+def _points_together(raman_shift: Floats, model: BandModel) -> int:
+    """Return how many neighbours may be averaged without blurring a band."""
+    step = float(np.median(np.diff(raman_shift)))
+    narrowest = min((band.fwhm for band in model.bands), default=step)
+    return max(1, int(narrowest / (_POINTS_PER_WIDTH * step)))
+
+
+def _averaged(values: Floats, weight: Floats, together: int) -> Floats:
+    """Return weighted means of runs of points along the first axis."""
+    starts = np.arange(0, weight.size, together)
+    weights = weight.reshape(-1, *[1] * (values.ndim - 1))
+    summed = np.add.reduceat(values * weights, starts, axis=0)
+    return np.asarray(summed / np.add.reduceat(weights, starts, axis=0))
 
 
 def _best(

@@ -31,7 +31,7 @@ def place(spectra: xr.Dataset, model: BandModel) -> tuple[Floats, Floats]:
     layout = make_layout(model, n_edges=blocks[0].edge.shape[1])
     priors = shared_priors(model, layout, step=2.0)
     start = place_bands_at_start(blocks, model, layout, priors=priors, templates=())
-    assert np.all(start >= priors.low) and np.all(start <= priors.high)
+    assert np.array_equal(start, np.clip(start, priors.low, priors.high))
     return start[layout.centre], np.exp(start[layout.log_width])
 
 
@@ -43,8 +43,8 @@ def band(name: str, wavenumber: float, **changes: Any) -> Band:
 def test_bands_move_to_their_lines(
     simulate: Simulate, make_line: Callable[..., Any]
 ) -> None:
-    true = (300.0, 378.0, 405.0)
-    lines = [make_line(centre=c, area=a) for c, a in zip(true, (3e4, 9e4, 6e4))]
+    true, areas = (300.0, 378.0, 405.0), (3e4, 9e4, 6e4)
+    lines = [make_line(centre=c, area=a) for c, a in zip(true, areas, strict=True)]
     model = BandModel(
         bands=(
             band("a", 325.0, strength=0.3),
