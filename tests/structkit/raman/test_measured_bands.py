@@ -42,14 +42,13 @@ def band(wavenumber: float, fwhm: float, std: float = 10.0) -> Band:
     )
 
 
-FIVE = (
+FOUR = (
     band(949.6, 20.0),
     band(880.0, 40.0),
     band(726.0, 50.0),
     band(600.0, 60.0, 15.0),
-    band(975.0, 30.0),
 )
-"""The three of the record, the step at 600 and the shoulder above 949.6."""
+"""The three of the record, and the step at 600."""
 BETWEEN = Band(
     name="between",
     species="LiNbWO6",
@@ -57,7 +56,9 @@ BETWEEN = Band(
     wavenumber_std=20.0,
     window=(610.0, 700.0),
     fwhm=40.0,
+    fwhm_factor=1.3,
 )
+"""As broad as a line of this crystal: a hump of 300 is no line."""
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def polarised(shared_data: Path) -> dict[str, list[xr.Dataset]]:
 @pytest.fixture(scope="module")
 def fits(polarised: dict[str, list[xr.Dataset]]) -> dict[str, BandFit]:
     """Return one model fitted to all six spectra, and to those of each polarisation."""
-    model = BandModel(bands=(*FIVE, BETWEEN), baseline=STIFF)
+    model = BandModel(bands=(*FOUR, BETWEEN), baseline=STIFF)
     groups = {"all": [*polarised["H"], *polarised["V"]], **polarised}
     return {name: fit_bands(spectra, model) for name, spectra in groups.items()}
 
