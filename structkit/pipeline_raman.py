@@ -113,7 +113,9 @@ def _fit(work: SpectraWork, *, ensemble: bool) -> SeriesResult:
     if not work.samples:
         first = next(iter(work.failures.values()), "no spectra")
         raise FitError(f"no Raman spectrum could be used; the first: {first}")
-    fitted = fit_series(work.samples, replace(work.options, ensemble=ensemble))
+    with np.errstate(over="ignore", invalid="ignore"):
+        # A ratio whose upper sum is zero has an infinite logarithm.
+        fitted = fit_series(work.samples, replace(work.options, ensemble=ensemble))
     known = {one.sample.name: one for one in fitted.samples}
     missing = {name: _failed(name, why) for name, why in work.failures.items()}
     ordered = tuple((known | missing)[name] for name in work.order)

@@ -38,14 +38,14 @@ class RamanTable(Table):
     reduction: Reduction = "none"
     """What intensities are divided by before bands are compared."""
     model: Literal["replicates", "series"] = "replicates"
-    """Fit the spots of each sample together, or the whole series."""
+    """Fit the spots of each sample together, or those of all milled samples."""
     species: (
         Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(as_list)]
         | None
     ) = None
-    """Species whose bands are looked for; absent: all of the table of bands."""
+    """What a milled sample may be made of; absent: what the study says it is."""
     bands: DataFile | None = None
-    """TOML file of further bands."""
+    """TOML file of further species, bands and readings."""
     templates: tuple[TemplateTable, ...] = Field(default=(), alias="template")
     """Measured spectra of single species."""
     temperature_k: Positive = 298.15

@@ -68,6 +68,8 @@ Source = Literal["unmilled", "monitor", "spiked"]
 WRONG_CIF = "NaTaCl6_as_given.cif"
 ICP_STD = 0.01
 """1 sigma of a measured composition, relative."""
+CRYSTAL = StudySample(name="NTC", role="crystalline_reference", time_h=0.0)
+"""Sample of crystalline NaTaCl6 whose Raman spectra alone are measured."""
 _ICP_ELEMENTS = ("Na", "Ta", "Cl")
 _WRONG = {"wrong_cif_a": {"Na": "K"}, "wrong_cif_b": {"Ta": "Nb"}}
 _SEED = 20257
@@ -147,6 +149,7 @@ def write_study(
     monitor_drift: float = 0.0,
     tables: Sequence[Table] = ("external_standard", "composition", "mill"),
     raman: bool = False,
+    raman_reference: bool = False,
 ) -> Path:
     """Write a study as an instrument would leave it, and its truth.
 
@@ -172,6 +175,9 @@ def write_study(
         Also Raman spectra of the same powders
         (:func:`structkit.synthetic.study_raman.write_study_raman`); patterns and their
         counts stay the same.
+    raman_reference : bool
+        With ``raman``: also a sample ``NTC``, NaCl and TaCl5 milled without Na2O, of
+        which Raman spectra alone were measured.
 
     Returns
     -------
@@ -215,6 +221,8 @@ def write_study(
     samples = list_samples(times_h, spiked=spiked, extras=extras)
     spectra = {}
     if raman:
+        if raman_reference:
+            samples = [*samples, CRYSTAL]
         spectra = write_study_raman(
             folder, truth, samples=samples, seed=seed, adversary=adversary
         )
@@ -288,7 +296,7 @@ def _series_file(layout: _Layout) -> str:
             "frequency_hz = 17.7"
         )
     if layout.raman:
-        blocks.append(raman_table())
+        blocks.append(raman_table(model="series"))
     blocks += [_sample_block(sample, layout) for sample in layout.samples]
     return "\n\n".join(blocks) + "\n"
 
@@ -348,7 +356,8 @@ def _sample_block(sample: StudySample, layout: _Layout) -> str:
     measured = "composition" in layout.tables and layout.adversary == "evaporated"
     if measured and sample.name == layout.analysed:
         lines.append(_composition(layout.composition))
-    lines.append(f'xrd = "{sample.name}.xy"')
+    if sample != CRYSTAL:
+        lines.append(f'xrd = "{sample.name}.xy"')
     if sample.name in layout.raman:
         lines.append(raman_key(layout.raman[sample.name]))
     return "\n".join(lines)

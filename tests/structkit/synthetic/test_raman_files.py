@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from structkit.io.manifest import read_series
 from structkit.store import read_dataset
 from structkit.synthetic.raman import simulate_series
 from structkit.synthetic.raman_files import raman_table, write_raman_series
@@ -110,3 +111,18 @@ def test_study_gets_raman_and_keeps_its_patterns(tmp_path: Path) -> None:
         share = raman["amount"].sel(sample=name, species="NaTaCl6")
         assert float(moles) == pytest.approx(float(share), rel=1e-9)
     assert float(raman["oxygen"].sel(sample="NTC-4")) == 0.0
+
+
+def test_a_study_may_have_a_crystal_for_raman_alone(tmp_path: Path) -> None:
+    options = {"times_h": (4.0,), "seed": 5}
+    plain = write_study(tmp_path / "plain", **options)
+    both = write_study(tmp_path / "both", raman=True, raman_reference=True, **options)
+    for path in sorted(plain.parent.iterdir()):
+        if path.name != "series.toml":
+            assert path.read_bytes() == (both.parent / path.name).read_bytes()
+    samples = {one.id: one for one in read_series(both).samples}
+    assert samples["NTC"].role == "crystalline_reference"
+    assert samples["NTC"].xrd is None
+    assert len(samples["NTC"].raman or ()) == 8
+    known = read_dataset(both.parent / "raman_truth.nc")
+    assert float(known["oxygen"].sel(sample="NTC")) == 0.0
