@@ -23,6 +23,8 @@ _DEGREE = 3
 SMOOTHNESS_GRID = tuple(10.0**k for k in range(-3, 6))
 """Weights of the penalty that are tried, relative to noise and light."""
 _RIDGE = 1e-10
+_LEFT = 1e-12
+"""Share of a column's square that must be left of it without the baseline."""
 
 
 def spline_basis(raman_shift: Floats, options: BaselineOptions) -> Floats:
@@ -100,11 +102,22 @@ class Projection:
             Of the weighted residual.
         residual : ndarray, shape (n_points,)
             Data less bands, over sigma.
+
+        Notes
+        -----
+        Of a column that the baseline can be, such as a flat template, rounding is all
+        that is left; it counts as unknown, which nothing else depends on.
         """
         seen = self.top.T @ jacobian
         kept = self.top.T @ residual
-        normal = jacobian.T @ jacobian - seen.T @ seen
+        normal = jacobian.T @ jacobian
+        least = _LEFT * np.diag(normal)
+        normal -= seen.T @ seen
         gradient = jacobian.T @ residual - seen.T @ kept
+        lost = np.flatnonzero(np.diag(normal) <= least)
+        if lost.size:
+            normal[lost, :] = normal[:, lost] = gradient[lost] = 0.0
+            normal[lost, lost] = least[lost]
         return _Products(normal, gradient, float(residual @ residual - kept @ kept))
 
     def solve(self, residual: Floats) -> Floats:

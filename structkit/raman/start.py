@@ -141,11 +141,14 @@ def areas_at_start(
     )
     places = slice(layout.n_shared, layout.n_shared + layout.axis_shift)
     matrix = normal.matrix[places, places]
-    scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
-    scaled = matrix * np.outer(scale, scale) + _RIDGE * np.eye(scale.size)
-    factor = np.linalg.cholesky(scaled)
-    right = np.linalg.solve(factor, -scale * normal.gradient[places])
-    amounts, _ = nnls(factor.T, right)
+    whole = np.sum((columns.unit / block.sigma[:, None]) ** 2, axis=0)
+    diagonal = np.diag(matrix)
+    seen = diagonal > _RIDGE * whole  # the baseline can be all of a smooth template
+    scale = np.where(seen, 1.0 / np.sqrt(np.where(seen, diagonal, 1.0)), 0.0)
+    values, vectors = np.linalg.eigh(matrix * np.outer(scale, scale))
+    root = np.sqrt(np.maximum(values, _RIDGE))
+    right = (vectors / root).T @ (-scale * normal.gradient[places])
+    amounts, _ = nnls((vectors * root).T, right)
     local[layout.linear] = scale * amounts
     return local
 

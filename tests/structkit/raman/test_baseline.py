@@ -130,3 +130,18 @@ def test_penalty_follows_the_light() -> None:
     assert penalty_weight(4.0, 20.0) == pytest.approx(1.0)
     assert penalty_weight(1.0, 700.0) == pytest.approx(penalty_weight(1.0, 100.0) / 7.0)
     assert np.isfinite(penalty_weight(1.0, 0.0))
+
+
+def test_a_column_that_the_baseline_can_be_is_unknown() -> None:
+    """A flat template: no step for it, no harm to the others, a vast variance."""
+    basis, penalty, sigma, jacobian, residual = explicit_problem(3)
+    projection = make_projection(basis, sigma, penalty=penalty, weight=0.3)
+    flat = np.column_stack([jacobian, np.ones(SHIFT.size)]) / sigma[:, None]
+    found = projection.reduce_products(flat, residual / sigma)
+    alone = projection.reduce_products(flat[:, :3], residual / sigma)
+    assert found.normal[:3, :3] == pytest.approx(alone.normal)
+    assert found.gradient[:3] == pytest.approx(alone.gradient)
+    assert found.gradient[3] == 0.0
+    assert np.all(found.normal[3, :3] == 0.0)
+    raw = float(flat[:, 3] @ flat[:, 3])
+    assert 0.0 < found.normal[3, 3] < 1e-9 * raw

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from structkit.raman.bands import Band
 from structkit.raman.fit import fit_bands
 from structkit.raman.layout import make_layout, shared_priors
-from structkit.raman.model import BandModel
-from structkit.raman.start import place_bands_at_start
+from structkit.raman.model import BandModel, Template
+from structkit.raman.start import areas_at_start, place_bands_at_start
 from structkit.schema import INTENSITY, make_spectra
 
 Floats = NDArray[np.float64]
@@ -117,3 +117,38 @@ def test_spots_on_other_axes_do_not_disturb(
         fit.spectra, model, layout, priors=fit.shared_priors, templates=()
     )
     assert start[layout.centre][0] == pytest.approx(400.0, abs=5.0)
+
+
+def test_a_template_that_is_all_baseline_starts_from_nothing(
+    simulate: Simulate, make_line: Callable[..., Any]
+) -> None:
+    """A flat spectrum has no signature that the baseline does not have."""
+    shift = np.arange(90.0, 910.0, 2.0)
+    flat = Template(name="flat", species="g", raman_shift=shift, values=np.ones(410))
+    model = BandModel(bands=(band("a", 405.0),), templates=(flat,))
+    fit = fit_bands(simulate([make_line(centre=400.0, area=5e4)], seed=7), model)
+    start = areas_at_start(
+        fit.spectra[0],
+        model,
+        fit.layout,
+        shared=fit.solution.shared,
+        templates=fit.templates,
+    )
+    assert start[fit.layout.scale].tolist() == [0.0]
+    assert start[fit.layout.area] == pytest.approx([5e4], rel=0.05)
+
+
+def test_areas_at_start_are_those_of_linear_least_squares(
+    simulate: Simulate, make_line: Callable[..., Any]
+) -> None:
+    """Where all are positive, the step that a linear problem needs is none."""
+    lines = [make_line(centre=c, area=3e4) for c in (300.0, 400.0)]
+    model = BandModel(bands=(band("a", 300.0), band("b", 400.0)))
+    fit = fit_bands(simulate(lines, seed=8), model)
+    own = areas_at_start(
+        fit.spectra[0], model, fit.layout, shared=fit.solution.shared, templates=()
+    )
+    # The penalty is another one at the start.
+    areas = own[fit.layout.area]
+    assert areas == pytest.approx(fit.areas[0], rel=0.05)
+    assert own[fit.layout.axis_shift] == 0.0
