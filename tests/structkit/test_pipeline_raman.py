@@ -345,14 +345,14 @@ def test_a_spectrum_that_no_reading_describes_is_said_to_be_so(tmp_path: Path) -
 
 
 def test_bands_that_nobody_assigned_are_told(tmp_path: Path) -> None:
-    own_series(tmp_path, wavenumber=378.0, low=0.0, high=1.0)
-    bands = tmp_path / "own.toml"
-    text = bands.read_text().replace('"salt"', f'"{UNASSIGNED}"')
-    bands.write_text(text)
-    path = tmp_path / "a.txt"
-    readings = assign_files([path], bands=bands, shift_range=(340.0, 460.0))
-    told = readings.statements[str(path)]
-    assert any("needs bands that nobody assigned, at 378" in said for said in told)
+    series = own_series(tmp_path, wavenumber=378.0, low=340.0, high=460.0)
+    for path in (series, tmp_path / "own.toml"):
+        path.write_text(path.read_text().replace('"salt"', f'"{UNASSIGNED}"'))
+    told = assign_series(series).statements["a"]
+    assert told == [
+        "The best reading, 'unassigned', needs bands that nobody assigned, at 378 "
+        "cm-1: 100 % of the area of all bands."
+    ]
 
 
 def test_readings_of_another_substance_are_its_own(tmp_path: Path) -> None:
