@@ -37,6 +37,7 @@ from structkit.raman.result_tables import (
     remarks_table,
 )
 from structkit.raman.results import series_dataset
+from structkit.raman.search import UNASSIGNED
 from structkit.raman.series import (
     SampleResult,
     SeriesResult,
@@ -192,15 +193,28 @@ def _remarks_on(
 
 
 def _cautions(assignment: Assignment) -> list[str]:
-    """Return a warning where even the best reading misses the spectrum."""
-    if assignment.misfit <= _POOR:
-        return []
-    return [
-        f"No reading describes the spectrum: the best, "
-        f"{assignment.best.hypothesis.name!r}, leaves {assignment.misfit:.3g} times "
-        "what noise alone would. The ranking says which is least wrong, not which is "
-        "right."
-    ]
+    """Return warnings where even the best reading does not explain the spectrum."""
+    best = assignment.best
+    said = []
+    if assignment.misfit > _POOR:
+        said.append(
+            f"No reading describes the spectrum: the best, {best.hypothesis.name!r}, "
+            f"leaves {assignment.misfit:.3g} times what noise alone would. The ranking "
+            "says which is least wrong, not which is right."
+        )
+    if best.fit is not None:
+        model, areas = best.fit.model, best.fit.band_areas[0]
+        centres = best.fit.solution.shared[best.fit.layout.centre]
+        strange = [k for k, b in enumerate(model.bands) if b.species == UNASSIGNED]
+        if strange:
+            share = float(areas[strange].sum() / max(areas.sum(), 1e-300))
+            where = ", ".join(f"{centres[k]:.0f}" for k in strange)
+            said.append(
+                f"The best reading, {best.hypothesis.name!r}, needs bands that nobody "
+                f"assigned, at {where} cm-1: {100.0 * share:.0f} % of the area of all "
+                "bands."
+            )
+    return said
 
 
 def _lines(fit: BandFit, columns: set[str]) -> list[float]:

@@ -30,6 +30,7 @@ from structkit.pipeline_spectra import (
 )
 from structkit.raman.library import load_bands
 from structkit.raman.prepare import PreparationOptions, prepare_spectra
+from structkit.raman.search import UNASSIGNED
 from structkit.schema import INTENSITY, RAMAN_SHIFT, make_spectra
 from structkit.schema.raman_results import validate_raman_results
 from structkit.store import read_tree
@@ -37,7 +38,7 @@ from structkit.synthetic.raman_detector import RamanOptions
 from structkit.synthetic.raman_files import write_raman_series
 
 FEW_SIGMAS = 4.0
-"""One in ten thousand is further off; two spots say little about their scatter."""
+"""One in ten thousand is further off; three spots say little about their scatter."""
 OWN_BANDS = """\
 [[species]]
 name = "salt"
@@ -61,7 +62,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Fit a synthetic series of one milled sample, educt and reference beside it."""
     folder = tmp_path_factory.mktemp("series")
     series = write_raman_series(
-        folder, seed=11, times_h=(2.0,), options=RamanOptions(n_spots=2)
+        folder, seed=3, times_h=(4.0,), options=RamanOptions(n_spots=3)
     )
     tree = run_raman(series, folder / "out")
     truth = xr.load_dataset(folder / "raman_truth.nc", engine="h5netcdf")
@@ -119,7 +120,7 @@ def test_files_of_the_contract(run: Run) -> None:
     stored = read_tree(run.output / "raman.nc")
     validate_raman_results(stored)
     assert stored.attrs["reduction"] == "none"
-    assert list(stored["sample"].to_numpy()) == ["unmilled", "NTC", "2h"]
+    assert list(stored["sample"].to_numpy()) == ["unmilled", "NTC", "4h"]
 
 
 def test_no_diffraction_is_needed(run: Run) -> None:
@@ -130,41 +131,41 @@ def test_every_sample_has_its_metrics_and_readings(run: Run) -> None:
     metrics = read_rows(run.output / "tables" / "raman_metrics.csv")
     rows = {(row["sample"], row["metric"]): row for row in metrics}
     assert len(rows) == len(metrics)
-    assert ("2h", "S_ax") in rows
+    assert ("4h", "S_ax") in rows
     assert rows["unmilled", "r_ax"]["value"] == ""
     assert rows["unmilled", "r_ax"]["resolved"] == "0"
-    r_ax = rows["2h", "r_ax"]
+    r_ax = rows["4h", "r_ax"]
     assert r_ax["resolved"] == "1"
-    true = float(run.truth["r_ax"].sel(sample="2h"))
+    true = float(run.truth["r_ax"].sel(sample="4h"))
     assert abs(float(r_ax["value"]) - true) < FEW_SIGMAS * float(r_ax["std"])
     ranks = read_rows(run.output / "tables" / "raman_hypotheses.csv")
     best = {row["sample"]: row["hypothesis"] for row in reversed(ranks)}
     assert best["unmilled"].startswith("TaCl5")
-    assert best["2h"].startswith("NTC + NTOC glass")
+    assert best["4h"].startswith("NTC + NTOC glass")
 
 
 def test_what_was_noticed_is_told(run: Run) -> None:
     remarks = read_rows(run.output / "tables" / "raman_remarks.csv")
-    told = [row["remark"] for row in remarks if row["sample"] == "2h"]
+    told = [row["remark"] for row in remarks if row["sample"] == "4h"]
     for words in ("cosmic", "Noise variance", "Axis read", "Range cut", "The study"):
         assert any(words in remark for remark in told), words
-    files = {row["file"] for row in remarks if row["sample"] == "2h"}
-    assert "2h_spot1.txt to 2h_spot2.txt (2 files)" in files
+    files = {row["file"] for row in remarks if row["sample"] == "4h"}
+    assert "4h_spot1.txt to 4h_spot3.txt (3 files)" in files
 
 
 def test_a_bad_file_is_left_out_and_told(
     rewritten: Callable[..., Path], tmp_path: Path
 ) -> None:
     series = rewritten()
-    (series.parent / "raman" / "2h_spot2.txt").write_text("no numbers here\n")
+    (series.parent / "raman" / "4h_spot2.txt").write_text("no numbers here\n")
     (series.parent / "raman" / "unmilled_spot1.txt").write_text("")
-    work = prepare_series_spectra(read_series(series), samples=["2h"])
+    work = prepare_series_spectra(read_series(series), samples=["4h"])
     spots = {one.name: one.spectra[0].sizes["spot"] for one in work.samples}
-    assert spots == {"unmilled": 1, "NTC": 2, "2h": 1}
+    assert spots == {"unmilled": 2, "NTC": 3, "4h": 2}
     left_out = {
         file: remark for _, file, remark in work.remarks if "left out" in remark
     }
-    assert set(left_out) == {"2h_spot2.txt", "unmilled_spot1.txt"}
+    assert set(left_out) == {"4h_spot2.txt", "unmilled_spot1.txt"}
     assert "is empty" in left_out["unmilled_spot1.txt"]
 
 
@@ -306,11 +307,11 @@ def test_a_blank_and_a_template_enter_the_fit(rewritten: Callable[..., Path]) ->
 
 
 def test_readings_of_the_samples_of_a_series(run: Run) -> None:
-    readings = assign_series(run.series, samples=["2h"])
-    assert list(readings.assignments) == ["2h"]
-    best = readings.assignments["2h"].best
+    readings = assign_series(run.series, samples=["4h"])
+    assert list(readings.assignments) == ["4h"]
+    best = readings.assignments["4h"].best
     assert best.hypothesis.name.startswith("NTC + NTOC glass")
-    assert any("405" in said for said in readings.statements["2h"])
+    assert any("405" in said for said in readings.statements["4h"])
 
 
 def test_files_are_read_by_themselves(tmp_path: Path) -> None:
@@ -331,7 +332,8 @@ def test_files_are_read_by_themselves(tmp_path: Path) -> None:
 def test_a_spectrum_that_no_reading_describes_is_said_to_be_so(tmp_path: Path) -> None:
     shift = np.arange(300.0, 600.0, 0.75)
     lines = sum(
-        4e4 * np.exp(-0.5 * ((shift - c) / 2.0) ** 2) for c in (330.0, 430.0, 460.0)
+        4e4 * np.exp(-0.5 * ((shift - centre) / 2.0) ** 2)
+        for centre in np.arange(310.0, 600.0, 25.0)
     )
     counts = np.random.default_rng(1).poisson(200.0 + lines)
     rows = zip(shift, counts, strict=True)
@@ -339,6 +341,18 @@ def test_a_spectrum_that_no_reading_describes_is_said_to_be_so(tmp_path: Path) -
     path.write_text("".join(f"{x:g} {y:d}\n" for x, y in rows))
     (said, *_) = assign_files([path]).statements[str(path)]
     assert said.startswith("No reading describes the spectrum")
+    assert "least wrong" in said
+
+
+def test_bands_that_nobody_assigned_are_told(tmp_path: Path) -> None:
+    series = own_series(tmp_path, wavenumber=378.0, low=340.0, high=460.0)
+    for path in (series, tmp_path / "own.toml"):
+        path.write_text(path.read_text().replace('"salt"', f'"{UNASSIGNED}"'))
+    told = assign_series(series).statements["a"]
+    assert told == [
+        "The best reading, 'unassigned', needs bands that nobody assigned, at 378 "
+        "cm-1: 100 % of the area of all bands."
+    ]
 
 
 def test_readings_of_another_substance_are_its_own(tmp_path: Path) -> None:
