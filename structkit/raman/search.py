@@ -103,10 +103,19 @@ def _price(fit: BandFit) -> float:
     return 4.0 * math.log(independent_points(fit))
 
 
+def _free_name(fit: BandFit, candidate: Candidate) -> str:
+    """Return a name that no column and no band has."""
+    taken = {*fit.model.names, *(band.name for band in fit.model.bands)}
+    name = f"{UNASSIGNED} {candidate.centre:.0f}"
+    while name in taken:
+        name += "'"
+    return name
+
+
 def _extended(fit: BandFit, candidate: Candidate) -> BandFit:
     """Return the fit with one band more."""
     band = Band(
-        name=f"{UNASSIGNED} {candidate.centre:.0f}",
+        name=_free_name(fit, candidate),
         species=UNASSIGNED,
         wavenumber=candidate.centre,
         wavenumber_std=_CENTRE_STD,

@@ -42,6 +42,9 @@ from structkit.raman.search import UNASSIGNED, add_missing_bands
 from structkit.schema import RAMAN_SHIFT, SPOT
 
 _SEEN = 4.0
+_PLAIN = 40.0
+"""Gain in the BIC above which a rival is there though none of its bands stands out by
+itself: those of a cover glass are as broad as a baseline."""
 _LOG = logging.getLogger(__name__)
 
 SAMPLE_SPECIES = ("NaTaCl6", "405 line", "NTOC glass", "Ta-O-Ta bent")
@@ -310,7 +313,8 @@ class _Work:
             if not best or "" not in done:
                 return added
             gained = compare_fits(done)[""]
-            if gained < -BIC_NEEDED or not self._is_seen(done[best], best):
+            plain = gained > _PLAIN or self._is_seen(done[best], best)
+            if gained < -BIC_NEEDED or not plain:
                 return added
             added.append(best)
             left.remove(best)
