@@ -29,7 +29,7 @@ LIMIT = 0.95
 _ENOUGH_SPREAD = 1.0
 """1 sigma of a log-ratio above which the ratio is not resolved: a factor e."""
 _LARGE = 200.0
-_SURE = 3.0
+SURE = 3.0
 """Sigmas above zero from which a ratio has an error in its logarithm."""
 
 
@@ -82,7 +82,7 @@ class LogRatio:
     def is_sure(self) -> bool:
         """Return whether the ratio is far enough from zero for its logarithm."""
         known = math.isfinite(self.ratio_std)
-        far = self.ratio > _SURE * self.ratio_std or not known
+        far = self.ratio > SURE * self.ratio_std or not known
         return math.isfinite(self.value) and far
 
     def ratio_limits(self) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from structkit.raman.covariance import FitCovariance, covariance_of
 from structkit.raman.fit import BandFit
 from structkit.raman.identify import Identifiability, identify_bands
 from structkit.raman.metrics import (
+    SURE,
     LogRatio,
     Metric,
     Sums,
@@ -207,8 +208,9 @@ def _amorphous_share(
         value=found.value + math.log(rules.kappa),
         baseline_variance=found.baseline_variance + rules.kappa_std**2,
         ratio=rules.kappa * found.ratio,
-        ratio_std=rules.kappa
-        * math.hypot(found.ratio_std, found.ratio * rules.kappa_std),
+        ratio_std=math.nan
+        if found.ratio > SURE * found.ratio_std
+        else rules.kappa * math.hypot(found.ratio_std, found.ratio * rules.kappa_std),
     )
     notes = [
         f"cross-section ratio {rules.kappa:g} within a factor "
