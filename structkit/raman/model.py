@@ -21,7 +21,7 @@ _MIN_TEMPLATE_POINTS = 10
 class BaselineOptions:
     """The baseline that is fitted together with the bands: a penalised spline."""
 
-    knot_spacing: float = 100.0
+    knot_spacing: float = 110.0
     """Distance of the knots, **cm-1**: what is narrower than about this is a band."""
     penalty_order: int = 2
     """Differences of neighbouring coefficients that are held small."""
