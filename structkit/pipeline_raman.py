@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from structkit import __version__
-from structkit.errors import FitError, ReadError, StructkitError
+from structkit.errors import FitError, ReadError, SchemaError, StructkitError
 from structkit.io.manifest import SeriesFile, read_series
 from structkit.io.spectra import read_spectra
 from structkit.pipeline_spectra import (
@@ -57,6 +58,9 @@ _SEEN = 4.0
 """Standard uncertainties of its area that make a band of a reading a line found."""
 
 
+_LOG = logging.getLogger(__name__)
+
+
 def run_raman(
     series_file: Path | str,
     output: Path | str,
@@ -72,7 +76,9 @@ def run_raman(
         The TOML file (``docs/series_file.md``); it needs no ``[xrd]``.
     output : Path or str
         Folder for ``raman.nc`` and ``tables/``: ``raman_bands.csv``,
-        ``raman_metrics.csv``, ``raman_hypotheses.csv``, ``raman_remarks.csv``.
+        ``raman_metrics.csv``, ``raman_hypotheses.csv``, ``raman_remarks.csv``; and
+        ``figures/``: ``raman.png`` (metrics), ``raman_spectra.png``,
+        ``raman_bands.png`` and ``raman/<sample>.png``.
     samples : sequence of str, optional
         Ids; reference samples come along, as they teach the bands. Default: all.
     ensemble : bool
@@ -106,7 +112,37 @@ def run_raman(
     write_table(metrics_table(tree), folder / "raman_metrics.csv")
     write_table(hypotheses_table(tree), folder / "raman_hypotheses.csv")
     write_table(remarks_table(remarks), folder / "raman_remarks.csv")
+    _draw(tree, output / "figures")
     return tree
+
+
+def _draw(tree: xr.DataTree, folder: Path) -> None:
+    """Write figures from the stored results; a sample without a fit has none."""
+    from structkit.plot.raman_bands import compose_band_parameters
+    from structkit.plot.raman_metrics import compose_metrics
+    from structkit.plot.raman_stored import stored_bands, stored_curves
+    from structkit.plot.spectrum import compose_spectrum_figure
+    from structkit.plot.stacked_spectra import plot_stacked_spectra
+    from structkit.plot.style import write_figure
+
+    curves: dict[str, xr.Dataset] = {}
+    for name in tree.children:
+        try:
+            curves[str(name)] = stored_curves(tree, str(name))
+        except SchemaError as error:
+            _LOG.info("no figure of %s: %s", name, error)
+    for name, own in curves.items():
+        figure = compose_spectrum_figure(own, title=name)
+        write_figure(figure, folder / "raman" / f"{name}.png")
+    if len(curves) < 2:
+        return
+    stacked = plot_stacked_spectra(curves).get_figure(root=True)
+    if stacked is not None:
+        write_figure(stacked, folder / "raman_spectra.png")
+    write_figure(compose_metrics(tree.to_dataset(inherit=False)), folder / "raman.png")
+    write_figure(
+        compose_band_parameters(stored_bands(tree)), folder / "raman_bands.png"
+    )
 
 
 def _fit(work: SpectraWork, *, ensemble: bool) -> SeriesResult:

@@ -170,6 +170,7 @@ def raman_table(
     reduction: str = "none",
     model: str = "",
     templates: Sequence[str] = (),
+    through_glass: bool = False,
 ) -> str:
     """Return the ``[raman]`` table of a series file whose spectra were written here.
 
@@ -183,6 +184,8 @@ def raman_table(
         ``replicates`` or ``series``; empty: no such key.
     templates : sequence of str
         Species (``NaTaCl6``, ``TaCl5``) whose measured spectra the table names.
+    through_glass : bool
+        The powders lie under a cover glass: the table names its spectrum as blank.
     """
     options = options or RamanOptions()
     lines = [
@@ -190,9 +193,10 @@ def raman_table(
         "laser_nm = 532.0",
         f"range = [{options.low + 10.0:g}, {options.high:g}]",
         f'calibration = "{FOLDER}/silicon.txt"',
-        f'blank = "{FOLDER}/cover_glass.txt"',
         f'reduction = "{reduction}"',
     ]
+    if through_glass:
+        lines.insert(4, f'blank = "{FOLDER}/cover_glass.txt"')
     if model:
         lines.append(f'model = "{model}"')
     for species in templates:
@@ -259,7 +263,12 @@ def write_raman_series(
         'name = "NaCl + TaCl5 + Na2O, milled, Raman (synthetic)"\n'
         'axis = "milling_time"\n'
         "mixture = { NaCl = 1, TaCl5 = 1, Na2O = 1 }",
-        raman_table(options=options, model=model, templates=templates),
+        raman_table(
+            options=options,
+            model=model,
+            templates=templates,
+            through_glass=adversary == "cover_glass",
+        ),
     ]
     for sample in samples:
         lines = [f'[[sample]]\nid = "{sample.name}"', f'role = "{sample.role}"']
