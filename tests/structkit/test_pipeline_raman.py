@@ -297,7 +297,11 @@ def test_a_template_is_free_of_its_baseline(run: Run) -> None:
 
 def test_a_blank_and_a_template_enter_the_fit(rewritten: Callable[..., Path]) -> None:
     row = '[[raman.template]]\nspecies = "TaCl5"\nfile = "raman/TaCl5_template.txt"\n\n'
-    series = rewritten(('[[sample]]\nid = "unmilled"', row + '[[sample]]\nid = "0"'))
+    silicon = 'calibration = "raman/silicon.txt"'
+    series = rewritten(
+        ('[[sample]]\nid = "unmilled"', row + '[[sample]]\nid = "0"'),
+        (silicon, f'{silicon}\nblank = "raman/cover_glass.txt"'),
+    )
     work = prepare_series_spectra(read_series(series))
     assert set(work.options.templates) == {"TaCl5", "cover glass"}
     assert work.options.blank is not None
