@@ -12,14 +12,15 @@ HEADER = ("what", "median", "fastest", "n", "target", "verdict")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One figure; ``ms`` and ``s`` are times, ``x`` a ratio, ``wt%`` a difference."""
+    """One figure; ``ms`` and ``s`` are times, ``x`` a ratio, ``wt%`` a difference,
+    ``MB`` memory."""
 
     what: str
     """What was measured."""
     value: float
     """Median, in ``unit``."""
     unit: str
-    """``ms``, ``s``, ``x`` or ``wt%``."""
+    """``ms``, ``s``, ``x``, ``MB`` or ``wt%``."""
     fastest: float | None = None
     """Shortest of the times, in ``unit``."""
     repeats: int = 1
@@ -52,7 +53,7 @@ class Row:
         ]
 
     def _text(self, value: float) -> str:
-        digits = {"ms": 1, "s": 2, "x": 0, "wt%": 3}[self.unit]
+        digits = {"ms": 1, "s": 2, "x": 0, "MB": 0, "wt%": 3}[self.unit]
         return f"{value:.{digits}f} {self.unit}"
 
 

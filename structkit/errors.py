@@ -40,6 +40,10 @@ class EngineUnavailableError(StructkitError):
     """The refinement engine asked for is not installed here."""
 
 
+class MissingExtraError(StructkitError, ImportError):
+    """A part of structkit needs a package that only an extra of it installs."""
+
+
 class OutputError(StructkitError, OSError):
     """A result cannot be written (folder absent, not writable, disk full)."""
 

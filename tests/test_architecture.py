@@ -15,9 +15,12 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 GROUND = {"errors", "schema", "store", "uncertainty"}
 MEASURED = {"io", "xrd", "raman", "eis", "nmr"}
 TOP = {
+    "explore",
     "pipeline",
     "pipeline_compare",
     "pipeline_crystallinity",
+    "pipeline_raman",
+    "pipeline_spectra",
     "pipeline_structure",
     "cli",
 }

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from refinement.engines import ENGINES
 from refinement.engines.native.options import NativeOptions
-from structkit.io import manifest
+from structkit.io import manifest, manifest_raman
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
@@ -26,6 +26,8 @@ TABLES = (
     manifest.JointTable,
     manifest.MillTable,
     manifest.SampleTable,
+    manifest_raman.RamanTable,
+    manifest_raman.TemplateTable,
 )
 
 
@@ -50,9 +52,11 @@ def test_every_key_of_the_series_file_is_listed(model: type[BaseModel]) -> None:
         "joint",
         "phase",
         "component",
+        "template",
     }
     for name in names:
-        marks = [f"`{name}`"] if name not in tables else [f"`{name}`", f"xrd.{name}]"]
+        own = [f"xrd.{name}]", f"raman.{name}]"] if name in tables else []
+        marks = [f"`{name}`", *own]
         assert any(mark in text for mark in marks), name
 
 

@@ -55,6 +55,11 @@ VERBS = (
         "List the refinement engines and where they are.",
     ),
     Verb("phases", "structkit.cli.phases", "List the crystal structures at hand."),
+    Verb(
+        "raman",
+        "structkit.cli.raman",
+        "Fit Raman spectra, or rank what they can be read as.",
+    ),
     Verb("refine", "structkit.cli.refine", "Refine the patterns of a series file."),
     Verb("simulate", "structkit.cli.simulate", "Simulate a powder pattern."),
 )
@@ -100,9 +105,17 @@ def _load(verb: Verb) -> click.Command:
     command = import_module(verb.module).command
     if not isinstance(command, click.Command):
         raise TypeError(f"{verb.module}.command is no click command")
+    _make_loud(command)
+    return command
+
+
+def _make_loud(command: click.Command) -> None:
+    """Give a command, and those below it, ``-v`` and ``-q``."""
     if not any(option.name == "verbose" for option in command.params):
         command.params.extend(_loudness_options())
-    return command
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _make_loud(below)
 
 
 def _loudness_options() -> list[click.Option]:

@@ -1,4 +1,4 @@
-"""``structkit demo``: simulate a milling series, refine it, truth beside result."""
+"""``structkit demo``: simulate a milling series, analyse it, truth beside result."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import xarray as xr
 
 from structkit.cli.output import check_output_folder
 from structkit.cli.table import format_number, format_table, format_with_std
-from structkit.schema import MILLING_TIME, PHASE, SAMPLE, TWO_THETA
+from structkit.schema import METRIC, MILLING_TIME, PHASE, SAMPLE, TWO_THETA
 
 FIGURE = "milling_series.png"
 
 _SHARE = "weight_fraction_crystalline"
 _AREA = "crystalline_area_fraction"
 _AMORPHOUS = "amorphous_fraction"
+_RAMAN = ("r_ax", "out_of_plane_ratio", "in_plane_ratio", "bend_ratio")
 
 
 @click.command("demo")
@@ -29,9 +30,15 @@ _AMORPHOUS = "amorphous_fraction"
     help="Folder for patterns, results and the figure.",
 )
 @click.option("--seed", type=int, default=20250, show_default=True, help="Of noise.")
+@click.option(
+    "--raman/--no-raman",
+    default=True,
+    show_default=True,
+    help="Simulate and fit Raman spectra of the powders too.",
+)
 @click.option("--open", "show", is_flag=True, help="Open the figure when it is done.")
-def command(output: Path, *, seed: int, show: bool) -> None:
-    """Simulate milled NaCl, TaCl5 and Na2O, refine it, compare with the truth."""
+def command(output: Path, *, seed: int, raman: bool, show: bool) -> None:
+    """Simulate milled NaCl, TaCl5 and Na2O, analyse it, compare with the truth."""
     check_output_folder(output)
     from structkit.pipeline import run_refinement
     from structkit.plot.series import compose_series
@@ -39,7 +46,9 @@ def command(output: Path, *, seed: int, show: bool) -> None:
     from structkit.store import read_dataset
     from structkit.synthetic.study import write_study
 
-    series_file = write_study(output / "measured", seed=seed)
+    series_file = write_study(
+        output / "measured", seed=seed, raman=raman, raman_reference=raman
+    )
     results = run_refinement(series_file, output / "results")
     truth = complete_truth(read_dataset(series_file.with_name("truth.nc")))
     figure = write_figure(compose_series(results, truth=truth), output / FIGURE)
@@ -47,6 +56,12 @@ def command(output: Path, *, seed: int, show: bool) -> None:
     click.echo("")
     for verdict in results["verdict"].to_numpy():
         click.echo(str(verdict))
+    if raman:
+        from structkit.pipeline_raman import run_raman
+
+        spectra = run_raman(series_file, output / "results")
+        known = read_dataset(series_file.with_name("raman_truth.nc"))
+        click.echo(f"\n{format_raman(spectra.to_dataset(inherit=False), known)}")
     click.echo(f"\nFigure: {figure}")
     if show and sys.stdout.isatty():
         click.launch(str(figure))
@@ -95,6 +110,34 @@ def format_comparison(results: xr.Dataset, truth: xr.Dataset) -> str:
     return "\n\n".join(
         [_compare_samples(results, truth), _compare_phases(results, truth)]
     )
+
+
+def format_raman(results: xr.Dataset, truth: xr.Dataset) -> str:
+    """Return the Raman metrics of the milled samples, the truth beside the result.
+
+    Parameters
+    ----------
+    results : xarray.Dataset
+        Root of what :func:`structkit.pipeline_raman.run_raman` returns.
+    truth : xarray.Dataset
+        What was left in ``raman_truth.nc``.
+    """
+    bends = truth["out_of_plane_ratio"] / truth["in_plane_ratio"]
+    known = truth.assign(bend_ratio=bends)
+    header = ["Raman", "t/h", *(w for m in _RAMAN for w in (f"{m}: truth", "result"))]
+    rows = []
+    for name in results[SAMPLE].to_numpy():
+        one = results.sel({SAMPLE: name})
+        if str(one["role"].item()) != "milled":
+            continue
+        row = [str(name), f"{float(one[MILLING_TIME]):g}"]
+        for metric in _RAMAN:
+            cell = one.sel({METRIC: metric})
+            found = format_with_std(cell, "metric_value")
+            row.append(format_number(known.sel({SAMPLE: name}), metric))
+            row.append(found if int(cell["metric_resolved"]) else "n.r.")
+        rows.append(row)
+    return f"{format_table(header, rows)}\nn.r.: not resolved by the data"
 
 
 def _compare_samples(results: xr.Dataset, truth: xr.Dataset) -> str:

@@ -1,4 +1,4 @@
-"""Kinds of value in a series file: times, temperatures, ranges, files found."""
+"""Tables and values of a series file: times, temperatures, ranges, files found."""
 
 from __future__ import annotations
 
@@ -6,12 +6,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, Strict, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationInfo,
+)
 
 from structkit.io.mistakes import nearest
 
 _HOURS = {"min": 1 / 60, "h": 1.0, "d": 24.0, "s": 1 / 3600}
 _KELVIN_AT_ZERO_CELSIUS = 273.15
+
+
+class Table(BaseModel):
+    """A table of the series file: frozen, no keys beside its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def parse_hours(value: object) -> object:

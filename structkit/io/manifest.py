@@ -1,14 +1,13 @@
 """The series file: which samples there are, what was measured, how to analyse it.
 
-A TOML file with the tables ``[series]`` and ``[xrd]`` and one ``[[sample]]`` for each
-sample. All its mistakes are reported at once, each with its key path
+A TOML file with the tables ``[series]``, ``[xrd]``, ``[raman]`` and one ``[[sample]]``
+for each sample. All its mistakes are reported at once, each with its key path
 (``sample[2].milling_time``, counted from 0). Paths in it are relative to its folder.
 """
 
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,9 +15,7 @@ from typing import Annotated, Any, Literal
 import xarray as xr
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     Strict,
     ValidationError,
@@ -36,12 +33,16 @@ from structkit.io.fields import (
     Number,
     Positive,
     Range,
+    Table,
     Text,
     as_list,
     refuse_odd_names,
 )
+from structkit.io.manifest_raman import RamanTable
 from structkit.io.mistakes import Mistake, cross_check, gather, translate
 from structkit.io.read import read_pattern
+from structkit.io.series_text import parse_toml, read_bytes
+from structkit.io.spectra import read_spectra
 from structkit.schema import MILLING_TIME, label
 from structkit.structures.composition import mixture_elements
 
@@ -51,13 +52,7 @@ Role = Literal[
 Axis = Literal["milling_time", "anneal_temperature", "age", "temperature"]
 
 
-class _Table(BaseModel):
-    """A table of the series file: frozen, no keys beside its own."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class CompositionTable(_Table):
+class CompositionTable(Table):
     """``[series.composition]``, ``composition`` of a sample: measured atom ratios."""
 
     atoms: Annotated[dict[str, NotNegative], Field(min_length=2)]
@@ -70,7 +65,7 @@ class CompositionTable(_Table):
     """Every element of the sample was measured: the ratios replace the weighing."""
 
 
-class SeriesTable(_Table):
+class SeriesTable(Table):
     """``[series]``: what the samples have in common."""
 
     name: Text
@@ -85,7 +80,7 @@ class SeriesTable(_Table):
     """Compounds of which the amorphous part may be made; absent: any."""
 
 
-class MillTable(_Table):
+class MillTable(Table):
     """``[mill]``: what turns milling time into a dose."""
 
     ball_count: Annotated[int, Strict(), Field(gt=0)] | None = None
@@ -102,7 +97,7 @@ class MillTable(_Table):
     """Speed of a ball at impact, m/s; in place of the energy."""
 
 
-class ExternalStandardTable(_Table):
+class ExternalStandardTable(Table):
     """``[xrd.external_standard]``: how scales become absolute amounts."""
 
     source: Literal["unmilled", "monitor", "spiked"] | None = None
@@ -127,7 +122,7 @@ class ExternalStandardTable(_Table):
     """Particle diameter of the reference, or the range of it, micrometre."""
 
 
-class InstrumentTable(_Table):
+class InstrumentTable(Table):
     """``[xrd.instrument]``: a file, or the other keys together."""
 
     file: DataFile | None = None
@@ -150,7 +145,7 @@ class InstrumentTable(_Table):
     """2theta of the monochromator crystal in degree."""
 
 
-class StandardTable(_Table):
+class StandardTable(Table):
     """``[xrd.internal_standard]`` and ``spike``: a phase weighed into the sample."""
 
     phase: Text
@@ -161,7 +156,7 @@ class StandardTable(_Table):
     """Crystalline share of the standard."""
 
 
-class JointTable(_Table):
+class JointTable(Table):
     """``[xrd.joint]``: what is one for all patterns of the series."""
 
     cells: tuple[Text, ...] = ()
@@ -174,7 +169,7 @@ class JointTable(_Table):
     """One thickness of the film, refined."""
 
 
-class PhaseTable(_Table):
+class PhaseTable(Table):
     """``[[xrd.phase]]``: one crystalline phase."""
 
     name: Text
@@ -189,7 +184,7 @@ class PhaseTable(_Table):
     """The cell is known only to some per cent."""
 
 
-class ComponentTable(_Table):
+class ComponentTable(Table):
     """``[[xrd.component]]``: one measured pattern as a column of the refinement."""
 
     name: Annotated[Text, AfterValidator(refuse_odd_names)]
@@ -216,7 +211,7 @@ class ComponentTable(_Table):
     """Baseline taken off the pattern."""
 
 
-class XrdTable(_Table):
+class XrdTable(Table):
     """``[xrd]``: how the powder patterns are refined."""
 
     engine: Text = "native"
@@ -255,7 +250,7 @@ class XrdTable(_Table):
     """Crystalline phases, in table order."""
 
 
-class EisTable(_Table):
+class EisTable(Table):
     """One impedance spectrum of a sample."""
 
     file: DataFile
@@ -264,7 +259,7 @@ class EisTable(_Table):
     """Temperature of the measurement, degree Celsius."""
 
 
-class SampleTable(_Table):
+class SampleTable(Table):
     """``[[sample]]``: one powder and what was measured on it."""
 
     id: Annotated[Text, AfterValidator(refuse_odd_names)]
@@ -312,7 +307,7 @@ class SampleTable(_Table):
         return value
 
 
-class SeriesFile(_Table):
+class SeriesFile(Table):
     """A whole series file, checked."""
 
     path: Path = Field(alias="__path__")
@@ -323,6 +318,8 @@ class SeriesFile(_Table):
     """What the samples have in common."""
     xrd: XrdTable | None = None
     """How the powder patterns are refined; absent where there are none."""
+    raman: RamanTable | None = None
+    """How the Raman spectra are read and fitted; absent: the defaults."""
     mill: MillTable | None = None
     """Balls, powder and frequency of the mill."""
     samples: Annotated[tuple[SampleTable, ...], Field(min_length=1)] = Field(
@@ -388,8 +385,8 @@ def read_series(path: Path | str) -> SeriesFile:
         When it is no TOML (with the line), or has mistakes (all of them, one a line).
     """
     path = Path(path)
-    content = _read_bytes(path)
-    data = _parse_toml(content, path)
+    content = read_bytes(path)
+    data = parse_toml(content, path)
     mistakes: list[Mistake] = []
     series: SeriesFile | None = None
     digest = hashlib.sha256(content).hexdigest()
@@ -404,39 +401,6 @@ def read_series(path: Path | str) -> SeriesFile:
     if mistakes or series is None:
         raise SeriesFileError(_list_mistakes(mistakes, data, path))
     return series
-
-
-def _read_bytes(path: Path) -> bytes:
-    """Return the file's bytes, or say why not."""
-    if path.is_dir():
-        raise ReadError(f"{path} is a folder; name the series file in it")
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise ReadError(f"no series file {path}; check the path") from None
-    except OSError as error:
-        raise ReadError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _parse_toml(content: bytes, path: Path) -> dict[str, Any]:
-    """Return the tables of a TOML file, or say where it breaks."""
-    try:
-        data = tomllib.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise SeriesFileError(
-            f"{path}, line {line}: not UTF-8 text; save the file as UTF-8"
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        lines = len(content.splitlines())
-        last = f"at line {lines}, the end of the file"
-        place = str(error).replace("at end of document", last)
-        raise SeriesFileError(f"{path} is not valid TOML: {place}") from None
-    if not data:
-        raise SeriesFileError(
-            f"{path} is empty; a series needs [series] and [[sample]]"
-        )
-    return data
 
 
 def _list_mistakes(mistakes: list[Mistake], data: Mapping[str, Any], path: Path) -> str:
@@ -472,15 +436,7 @@ def load_series(
     failures : dict of str to StructkitError
         For each sample whose pattern could not be read, why. It stops no other.
     """
-    root = xr.Dataset(
-        attrs={
-            "name": series.series.name,
-            "axis": series.series.axis,
-            "source_file": str(series.path),
-            "source_sha256": series.sha256,
-        }
-    )
-    nodes: dict[str, xr.Dataset] = {"/": root}
+    nodes = {"/": _root(series)}
     failures: dict[str, StructkitError] = {}
     for sample in series.samples:
         if sample.xrd is None:
@@ -495,8 +451,59 @@ def load_series(
     return xr.DataTree.from_dict(nodes), failures
 
 
+def load_spectra(
+    series: SeriesFile,
+) -> tuple[xr.DataTree, dict[str, StructkitError]]:
+    """Read the Raman spectra of a series.
+
+    Parameters
+    ----------
+    series : SeriesFile
+        From :func:`read_series`; its ``[raman]`` gives the laser of files that do not
+        name it.
+
+    Returns
+    -------
+    tree : xarray.DataTree
+        ``/<sample>/raman/<n>``: the spectra of the n-th file of the sample, from 1,
+        each with the scalar coordinate ``milling_time`` in **h** where it is known.
+        Attributes of ``/<sample>`` and of the root as :func:`load_series` sets them.
+    failures : dict of str to StructkitError
+        For each sample with files that could not be read, which and why. They stop
+        no other file, of this sample or another; ``n`` counts them too.
+    """
+    laser_nm = None if series.raman is None else series.raman.laser_nm
+    nodes = {"/": _root(series)}
+    failures: dict[str, StructkitError] = {}
+    for sample in series.samples:
+        told: list[str] = []
+        for number, path in enumerate(sample.raman or (), start=1):
+            try:
+                spectra = read_spectra(path, laser_nm=laser_nm)
+            except StructkitError as error:
+                told.append(str(error))
+                continue
+            nodes[f"/{sample.id}"] = xr.Dataset(attrs={"role": sample.role or ""})
+            nodes[f"/{sample.id}/raman/{number}"] = _with_time(spectra, sample)
+        if told:
+            failures[sample.id] = ReadError("; ".join(told))
+    return xr.DataTree.from_dict(nodes), failures
+
+
+def _root(series: SeriesFile) -> xr.Dataset:
+    """Return what stands at the root of a tree of the series."""
+    return xr.Dataset(
+        attrs={
+            "name": series.series.name,
+            "axis": series.series.axis,
+            "source_file": str(series.path),
+            "source_sha256": series.sha256,
+        }
+    )
+
+
 def _with_time(pattern: xr.Dataset, sample: SampleTable) -> xr.Dataset:
-    """Return the pattern with the sample's milling time as a scalar coordinate."""
+    """Return the measurement with the sample's milling time as a scalar coordinate."""
     hours = sample.position("milling_time")
     if hours is None:
         return pattern

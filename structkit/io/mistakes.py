@@ -133,6 +133,8 @@ def cross_check(data: Mapping[str, Any]) -> Iterator[Mistake]:
     phases = [name for name in _names(xrd.get("phase"), "name") if name is not None]
     yield from _check_repeats(data.get("sample"), ("sample",), "id")
     yield from _check_repeats(xrd.get("phase"), ("xrd", "phase"), "name")
+    raman = _table(data, "raman")
+    yield from _check_repeats(raman.get("template"), ("raman", "template"), "species")
     yield from _check_repeats(xrd.get("component"), ("xrd", "component"), "name")
     yield from _check_components(xrd, phases)
     yield from _check_instrument(xrd)

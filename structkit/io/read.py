@@ -10,8 +10,9 @@ import xarray as xr
 
 from structkit import __version__
 from structkit.errors import ReadError, SchemaError
+from structkit.io.choose import check_file, choose_reader
 from structkit.io.noise import assess_noise
-from structkit.io.readers import READERS, Reader
+from structkit.io.readers import READERS
 from structkit.schema import (
     COUNTING_TIME,
     COUNTS_PER_SECOND,
@@ -52,8 +53,8 @@ def read_pattern(path: str | Path, *, scan: int | None = None) -> xr.Dataset:
         pattern. The message names file, line and remedy.
     """
     path = Path(path)
-    _check_exists(path)
-    reader = _choose_reader(path)
+    check_file(path)
+    reader = choose_reader(path, READERS)
     try:
         pattern = assess_noise(reader.read(path, scan=scan))
         validate_pattern(pattern)
@@ -69,39 +70,6 @@ def read_pattern(path: str | Path, *, scan: int | None = None) -> xr.Dataset:
         reader=reader.name,
         software=f"structkit {__version__}",
     )
-
-
-def _check_exists(path: Path) -> None:
-    """Refuse what is not a file with content."""
-    if path.is_dir():
-        raise ReadError(f"{path}: is a folder; give a file in it")
-    if not path.exists():
-        raise ReadError(f"{path}: no such file; check the path")
-    try:
-        size = path.stat().st_size
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        raise ReadError(f"{path}: cannot be opened ({error.strerror})") from error
-    if size == 0:
-        raise ReadError(f"{path}: is empty; export or copy it again")
-
-
-def _choose_reader(path: Path) -> Reader:
-    """Return the first reader for suffix and content; any for a suffix unknown."""
-    suffix = path.suffix.lower()
-    by_suffix = [reader for reader in READERS if suffix in reader.suffixes]
-    for reader in by_suffix or READERS:
-        if reader.sniff(path):
-            return reader
-    if by_suffix:
-        names = " or ".join(reader.name for reader in by_suffix)
-        raise ReadError(
-            f"{path}: has the suffix of {names}, but its content is not that; copy "
-            "the file again, or rename it to what it is"
-        )
-    known = sorted({suffix for reader in READERS for suffix in reader.suffixes})
-    raise ReadError(f"{path}: unknown format; export it as one of {' '.join(known)}")
 
 
 def _derive_counting_time(pattern: xr.Dataset) -> xr.Dataset:

@@ -137,10 +137,10 @@ def draw_points(
         )
     limited = np.isfinite(points.limit)
     if limited.any():
-        _draw_limits(ax, points.place[limited], points.limit[limited], color)
+        draw_limits(ax, points.place[limited], points.limit[limited], color)
 
 
-def _draw_limits(ax: Axes, place: Array, limit: Array, color: str) -> None:
+def draw_limits(ax: Axes, place: Array, limit: Array, color: str) -> None:
     """Draw upper limits: a bar with an arrow that points down."""
     ax.plot(
         place,

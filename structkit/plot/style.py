@@ -51,6 +51,8 @@ _SYMBOLS = {
     "angstrom": "Å",
     "count": "counts",
     "count s-1": "counts s⁻¹",
+    "count cm-1": "counts cm⁻¹",
+    "cm-1": "cm⁻¹",
     "percent": "%",
     "degree_Celsius": "°C",
 }

@@ -25,6 +25,7 @@ from structkit.store import write_dataset, write_table, write_text
 from structkit.structures.cif_write import write_cif
 from structkit.structures.crystal import CrystalStructure
 from structkit.synthetic.mixture import LABEL
+from structkit.synthetic.raman_files import raman_key, raman_table
 from structkit.synthetic.study_patterns import (
     ELEMENT,
     bright_surroundings,
@@ -32,6 +33,7 @@ from structkit.synthetic.study_patterns import (
     simulate_monitor,
     simulate_study,
 )
+from structkit.synthetic.study_raman import write_study_raman
 from structkit.synthetic.study_samples import (
     STANDARD,
     Extra,
@@ -66,6 +68,8 @@ Source = Literal["unmilled", "monitor", "spiked"]
 WRONG_CIF = "NaTaCl6_as_given.cif"
 ICP_STD = 0.01
 """1 sigma of a measured composition, relative."""
+CRYSTAL = StudySample(name="NTC", role="crystalline_reference", time_h=0.0)
+"""Sample of crystalline NaTaCl6 whose Raman spectra alone are measured."""
 _ICP_ELEMENTS = ("Na", "Ta", "Cl")
 _WRONG = {"wrong_cif_a": {"Na": "K"}, "wrong_cif_b": {"Ta": "Nb"}}
 _SEED = 20257
@@ -144,6 +148,8 @@ def write_study(
     source: Source = "unmilled",
     monitor_drift: float = 0.0,
     tables: Sequence[Table] = ("external_standard", "composition", "mill"),
+    raman: bool = False,
+    raman_reference: bool = False,
 ) -> Path:
     """Write a study as an instrument would leave it, and its truth.
 
@@ -165,6 +171,13 @@ def write_study(
     tables : sequence of str
         Tables of the series file beyond samples and phases: ``external_standard``,
         ``mill``, and ``composition``, which only adversary ``evaporated`` fills.
+    raman : bool
+        Also Raman spectra of the same powders
+        (:func:`structkit.synthetic.study_raman.write_study_raman`); patterns and their
+        counts stay the same.
+    raman_reference : bool
+        With ``raman``: also a sample ``NTC``, NaCl and TaCl5 milled without Na2O, of
+        which Raman spectra alone were measured.
 
     Returns
     -------
@@ -206,6 +219,13 @@ def write_study(
         write_cif(analyst_structures(adversary)["NaTaCl6"], folder / WRONG_CIF)
     _write_truth(known, folder)
     samples = list_samples(times_h, spiked=spiked, extras=extras)
+    spectra = {}
+    if raman:
+        if raman_reference:
+            samples = [*samples, CRYSTAL]
+        spectra = write_study_raman(
+            folder, truth, samples=samples, seed=seed, adversary=adversary
+        )
     layout = _Layout(
         samples=samples,
         adversary=adversary,
@@ -215,6 +235,7 @@ def write_study(
         film_std_um=truth.film_std_um,
         analysed=find_singled(samples),
         composition=_measure_composition(known, find_singled(samples), rng),
+        raman=spectra,
     )
     return write_text(_series_file(layout), folder / "series.toml")
 
@@ -248,6 +269,7 @@ class _Layout:
     film_std_um: float
     analysed: str
     composition: dict[str, float]
+    raman: dict[str, list[str]]
 
 
 def _series_file(layout: _Layout) -> str:
@@ -273,6 +295,8 @@ def _series_file(layout: _Layout) -> str:
             "[mill]\nball_count = 2\nball_mass_g = 3.17\npowder_mass_g = 1.0\n"
             "frequency_hz = 17.7"
         )
+    if layout.raman:
+        blocks.append(raman_table(model="series"))
     blocks += [_sample_block(sample, layout) for sample in layout.samples]
     return "\n\n".join(blocks) + "\n"
 
@@ -332,5 +356,8 @@ def _sample_block(sample: StudySample, layout: _Layout) -> str:
     measured = "composition" in layout.tables and layout.adversary == "evaporated"
     if measured and sample.name == layout.analysed:
         lines.append(_composition(layout.composition))
-    lines.append(f'xrd = "{sample.name}.xy"')
+    if sample != CRYSTAL:
+        lines.append(f'xrd = "{sample.name}.xy"')
+    if sample.name in layout.raman:
+        lines.append(raman_key(layout.raman[sample.name]))
     return "\n".join(lines)

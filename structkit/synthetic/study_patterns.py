@@ -212,10 +212,17 @@ class _Bench:
 
     def contents(self, sample: StudySample) -> Contents:
         """Return what the sample is made of."""
-        if sample.role == "crystalline_reference":
-            return without_oxide()
-        contents = fill(self.truth, sample.time_h, adversary=self.adversary)
-        return anneal(contents) if sample.role == "annealed" else contents
+        return contents_of(sample, self.truth, adversary=self.adversary)
+
+
+def contents_of(
+    sample: StudySample, truth: StudyTruth, *, adversary: Adversary | None = None
+) -> Contents:
+    """Return what a sample of a study is made of, its spike left out."""
+    if sample.role == "crystalline_reference":
+        return without_oxide()
+    contents = fill(truth, sample.time_h, adversary=adversary)
+    return anneal(contents) if sample.role == "annealed" else contents
 
 
 def _measure(

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from structkit.errors import DataQualityWarning, ReadError
 from structkit.io.columns import Columns, to_pattern
-from structkit.io.readers.text import read_text
+from structkit.io.number_text import read_text
 from structkit.schema import COUNTS
 
 _CENTIDEGREES = 100.0

@@ -19,7 +19,7 @@ import xarray as xr
 
 from structkit.errors import DataQualityWarning, ReadError
 from structkit.io.columns import Columns, to_pattern
-from structkit.io.readers.text import read_text
+from structkit.io.number_text import read_text
 from structkit.schema import COUNTS, COUNTS_PER_SECOND
 
 _ENTRY = re.compile(r'^\*(\S+)\s+"(.*)"\s*$')

@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +22,9 @@ import xarray as xr
 
 from structkit.errors import DataQualityWarning, ReadError
 from structkit.io.columns import Columns, to_pattern
+from structkit.io.number_text import choose_dialect, read_row, split_header
 from structkit.schema import COUNTS, COUNTS_PER_SECOND
 
-_COMMENT = ("#", "!", ";", "'", '"', "%", "//", "/*", "*/")
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(nan|inf)", re.I)
 _PER_SECOND = re.compile(r"\bcps\b|\bc/s\b|(counts?|cts)\s*(/|per|\s)\s*s", re.I)
 _COUNT_WORD = re.compile(r"\b(counts?|cts)\b", re.I)
 _UNIT_KEY = re.compile(r"unit|intensity\s*[\[(]", re.I)
@@ -66,7 +64,7 @@ class TextReader:
         """
         if scan not in (None, 1):
             raise ReadError(f"{path}: a text file holds one scan; leave out scan")
-        header, data = _split(path)
+        header, data = split_header(path)
         rows = _parse(data, path)
         _check_header(header, path)
         table = np.array([row for _, row in rows], dtype=float)
@@ -84,84 +82,11 @@ class TextReader:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Dialect:
-    """How a line is cut into numbers."""
-
-    separator: str
-    decimal_comma: bool
-
-    def split(self, line: str) -> list[str]:
-        """Return the fields of a line."""
-        fields = [field.strip() for field in re.split(self.separator, line.strip())]
-        if fields and not fields[-1]:
-            fields.pop()
-        if self.decimal_comma:
-            fields = [field.replace(",", ".") for field in fields]
-        return fields
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a file, UTF-8 or else Latin-1."""
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
-
-
-def _split(path: Path) -> tuple[list[str], list[tuple[int, str]]]:
-    """Return header lines and numbered data lines."""
-    header: list[str] = []
-    data: list[tuple[int, str]] = []
-    in_block = False
-    for number, raw in enumerate(read_text(path).splitlines(), start=1):
-        line = raw.strip()
-        opens, closes = "/*" in line, "*/" in line
-        if in_block or line.startswith(_COMMENT):
-            header.append(line)
-        elif line and not data and not _looks_numeric(line):
-            header.append(line)
-        elif line:
-            data.append((number, line))
-        in_block = (in_block or opens) and not closes
-    if not data:
-        raise ReadError(
-            f"{path}: no line holds two numbers; give columns two_theta, intensity"
-        )
-    return header, data
-
-
-def _looks_numeric(line: str) -> bool:
-    """Return whether a line is made of numbers only."""
-    fields = [field for field in re.split(r"[;,\s]+", line) if field]
-    return bool(fields) and all(_NUMBER.fullmatch(field) for field in fields)
-
-
-def _choose_dialect(lines: list[str], path: Path) -> _Dialect:
-    """Find separator and decimal sign from the first data lines."""
-    text = "\n".join(lines)
-    if ";" in text:
-        return _Dialect(r"\s*;\s*", "," in text)
-    if re.search(r",[ \t]+\S|[ \t]+,", text) and "." in text:
-        return _Dialect(r"\s*,\s*", False)
-    if all(len(line.split()) > 1 for line in lines):
-        return _Dialect(r"\s+", "," in text)
-    if "," in text:
-        if "." not in text and all(line.count(",") > 1 for line in lines):
-            raise ReadError(
-                f"{path}: commas are both separator and decimal sign; export with "
-                "semicolons, or with decimal points"
-            )
-        return _Dialect(r"\s*,\s*", False)
-    return _Dialect(r"\s+", False)
-
-
 def _parse(data: list[tuple[int, str]], path: Path) -> list[tuple[int, list[float]]]:
     """Turn data lines into rows of two or three numbers."""
-    dialect = _choose_dialect([line for _, line in data[:50]], path)
+    dialect = choose_dialect([line for _, line in data[:50]], path)
     rows = [
-        (number, _row(dialect, line, place=f"{path}: line {number}"))
+        (number, read_row(dialect, line, place=f"{path}: line {number}"))
         for number, line in data
     ]
     width = Counter(len(row) for _, row in rows).most_common(1)[0][0]
@@ -186,18 +111,6 @@ def _parse(data: list[tuple[int, str]], path: Path) -> list[tuple[int, list[floa
             stacklevel=4,
         )
     return [(number, row[:3]) for number, row in rows]
-
-
-def _row(dialect: _Dialect, line: str, *, place: str) -> list[float]:
-    """Return the numbers of one line."""
-    fields = dialect.split(line)
-    for field in fields:
-        if not _NUMBER.fullmatch(field):
-            raise ReadError(
-                f"{place}: {field[:20]!r} is no number; remove that "
-                "line, or mark it as a comment with #"
-            )
-    return [float(field) for field in fields]
 
 
 def _check_header(header: list[str], path: Path) -> None:

@@ -10,7 +10,12 @@ import pytest
 import xarray as xr
 
 from structkit.cli.__main__ import main
-from structkit.cli.demo import FIGURE, complete_truth, format_comparison
+from structkit.cli.demo import (
+    FIGURE,
+    complete_truth,
+    format_comparison,
+    format_raman,
+)
 from structkit.io.manifest import read_series
 from structkit.store import read_dataset
 from structkit.structures.cif import read_cif
@@ -81,7 +86,8 @@ def test_demo_writes_one_figure_and_says_where(
     fake = ModuleType("structkit.pipeline")
     fake.run_refinement = run_refinement  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "structkit.pipeline", fake)
-    assert main(["demo", "-o", str(tmp_path / "demo")]) == 0
+    output = ["-o", str(tmp_path / "demo"), "--no-raman"]
+    assert main(["demo", *output]) == 0
     shown = capsys.readouterr().out
     assert "so amorphous" in shown
     assert f"Figure: {tmp_path / 'demo' / FIGURE}" in shown
@@ -90,6 +96,35 @@ def test_demo_writes_one_figure_and_says_where(
     series = read_series(measured / "series.toml")
     assert series.samples[0].role == "unmilled"
     assert read_cif(measured / "TaCl5_idealised.cif").formula == "TaCl5"
+
+
+def test_raman_shows_truth_beside_result() -> None:
+    names = ["r_ax", "out_of_plane_ratio", "in_plane_ratio", "bend_ratio"]
+    places = ("sample", "metric")
+    results = xr.Dataset(
+        {
+            "role": ("sample", ["unmilled", "milled"]),
+            "metric_value": (places, [[np.nan] * 4, [0.11, 0.21, 0.29, 0.7]]),
+            "metric_value_std": (places, [[np.nan] * 4, [0.02, 0.01, 0.03, 0.1]]),
+            "metric_resolved": (places, [[0] * 4, [1, 1, 0, 1]]),
+        },
+        coords={
+            "sample": ["unmilled", "2h"],
+            "metric": names,
+            "milling_time": ("sample", [0.0, 2.0]),
+        },
+    )
+    known = [[np.nan, 0.1], [np.nan, 0.2], [np.nan, 0.3]]
+    truth = xr.Dataset(
+        {name: ("sample", known[k]) for k, name in enumerate(names[:3])},
+        coords={"sample": ["unmilled", "2h"]},
+    )
+    lines = format_raman(results, truth).splitlines()
+    assert lines[1].split() == [
+        *("2h", "2", "0.100", "0.11(2)", "0.200", "0.21(1)"),
+        *("0.300", "n.r.", "0.667", "0.7(1)"),
+    ]
+    assert len(lines) == 3
 
 
 def test_demo_checks_its_folder_first(

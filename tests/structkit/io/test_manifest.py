@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from structkit.errors import ReadError, SeriesFileError
 from structkit.io.fields import parse_celsius, parse_hours
-from structkit.io.manifest import load_series, read_series
+from structkit.io.manifest import load_series, load_spectra, read_series
+from structkit.io.manifest_raman import RamanTable
 from structkit.schema import make_pattern
 
 CONTRACT = """
@@ -394,6 +395,122 @@ def test_one_bad_pattern_stops_no_other(
     assert pattern["milling_time"].attrs["units"] == "h"
     assert tree["10N-15min"].attrs["role"] == "milled"
     assert tree.attrs["axis"] == "milling_time"
+
+
+RAMAN = """
+[series]
+name = "spectra alone"
+[raman]
+laser_nm = 532.29
+range = [100, 1000]
+calibration = "silicon.txt"
+blank = "glass.txt"
+reduction = "photon"
+model = "series"
+species = ["TaCl6-", "Ta2Cl10"]
+bands = "bands.toml"
+[[raman.template]]
+species = "TaCl6-"
+file = "template.txt"
+[[sample]]
+id = "a"
+milling_time = "15 min"
+role = "milled"
+raman = ["spot1.txt", "spot2.txt", "spot3.txt"]
+[[sample]]
+id = "b"
+milling_time = 1
+raman = "spot4.txt"
+"""
+RAMAN_FILES = "silicon.txt glass.txt bands.toml template.txt".split()
+N_SPOTS = 4
+
+
+@pytest.fixture
+def spectra_folder(tmp_path: Path) -> Path:
+    """Return a folder with spectra in nm from which the laser is missing."""
+    axis = 1e7 / (1e7 / 532.29 - np.linspace(100.0, 900.0, 200))
+    lines = "".join(f"{nm:.6f}\t{5 + n % 3}\n" for n, nm in enumerate(axis))
+    names = [f"spot{n}.txt" for n in range(1, N_SPOTS + 1)]
+    for name in [*names, *RAMAN_FILES]:
+        (tmp_path / name).write_text(f"# wavelength (nm)\tcounts\n{lines}")
+    return tmp_path
+
+
+def test_raman_table_is_read_without_xrd(spectra_folder: Path) -> None:
+    series = read_series(write(spectra_folder, RAMAN))
+    assert series.xrd is None
+    table = series.raman
+    assert table is not None
+    assert (table.laser_nm, table.shift_range) == (532.29, (100.0, 1000.0))
+    assert table.calibration == spectra_folder / "silicon.txt"
+    assert table.blank == spectra_folder / "glass.txt"
+    assert table.bands == spectra_folder / "bands.toml"
+    assert (table.reduction, table.model) == ("photon", "series")
+    assert table.species == ("TaCl6-", "Ta2Cl10")
+    assert [(t.species, t.file.name) for t in table.templates] == [
+        ("TaCl6-", "template.txt")
+    ]
+    assert (table.calibration_wavenumber, table.temperature_k) == (520.7, 298.15)
+
+
+def test_defaults_of_raman_touch_nothing() -> None:
+    table = RamanTable()
+    assert (table.reduction, table.model, table.templates) == ("none", "replicates", ())
+    assert table.laser_nm is table.shift_range is table.species is table.bands is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("laser_nm = 532.29", "laser_nm = -1", "raman.laser_nm: should be greater"),
+        ("[100, 1000]", "[1000, 100]", "raman.range: a range must ascend"),
+        ('"photon"', '"boson"', "raman.reduction: should be"),
+        ('"silicon.txt"', '"silicone.txt"', "did you mean 'silicon.txt'?"),
+        ("laser_nm", "laser", "raman.laser: unknown key; did you mean 'laser_nm'?"),
+        ("[[raman.template]]", "[raman.template]", "write [[raman.template]]"),
+        ("[[sample]]", '[[raman.template]]\nspecies="TaCl6-"\n[[sample]]', "already"),
+    ],
+)
+def test_mistakes_in_raman_are_told(
+    spectra_folder: Path, old: str, new: str, expected: str
+) -> None:
+    assert expected in mistakes_of(spectra_folder, RAMAN.replace(old, new, 1))
+
+
+def test_spectra_are_loaded_file_by_file(spectra_folder: Path) -> None:
+    tree, failures = load_spectra(read_series(write(spectra_folder, RAMAN)))
+    assert failures == {}
+    assert list(tree["a/raman"].children) == ["1", "2", "3"]
+    assert list(tree["b/raman"].children) == ["1"]
+    spectra = tree["a/raman/2"].to_dataset()
+    assert spectra.attrs["source_file"] == "spot2.txt"
+    assert float(spectra["laser_wavelength"]) == 532.29
+    assert float(spectra["milling_time"]) == 0.25
+    assert spectra["milling_time"].attrs["units"] == "h"
+    assert float(spectra["raman_shift"][0]) == pytest.approx(100.0, abs=1e-4)
+    assert tree["a"].attrs["role"] == "milled"
+    assert tree.attrs["name"] == "spectra alone"
+
+
+def test_one_bad_spectrum_stops_no_other(spectra_folder: Path) -> None:
+    series = read_series(write(spectra_folder, RAMAN))
+    (spectra_folder / "spot2.txt").write_text("nothing here\n")
+    (spectra_folder / "spot4.txt").write_text("")
+    tree, failures = load_spectra(series)
+    assert list(tree["a/raman"].children) == ["1", "3"]
+    assert list(tree.children) == ["a"]
+    assert list(failures) == ["a", "b"]
+    assert "spot2.txt: no line holds two numbers" in str(failures["a"])
+    assert "spot1.txt" not in str(failures["a"])
+    assert "spot4.txt: is empty" in str(failures["b"])
+
+
+def test_spectra_in_nm_without_a_laser_ask_for_it(spectra_folder: Path) -> None:
+    text = RAMAN.replace("laser_nm = 532.29\n", "")
+    tree, failures = load_spectra(read_series(write(spectra_folder, text)))
+    assert not tree.children
+    assert "give laser_nm in [raman] of the series file" in str(failures["b"])
 
 
 def as_toml(value: object) -> str:

@@ -1,6 +1,4 @@
-"""Names, units and validators of every dataset that structkit passes around.
-
-One measured or simulated powder pattern is a :class:`xarray.Dataset`:
+"""One measured or simulated powder pattern, a :class:`xarray.Dataset`.
 
 ============================  ===============  ========================================
 name                          dims             meaning
@@ -24,75 +22,21 @@ netCDF takes no bool and no None in attrs: flags are variables.
 
 from __future__ import annotations
 
-from enum import Enum
-
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
 from structkit.errors import SchemaError
-
-TWO_THETA = "two_theta"
-INTENSITY = "intensity"
-INTENSITY_STD = "intensity_std"
-WAVELENGTH = "wavelength"
-COUNTING_TIME = "counting_time"
-MILLING_TIME = "milling_time"
-SAMPLE = "sample"
-PHASE = "phase"
-COMPONENT = "measured_component"
-CONSTITUENT = "constituent"
-ENGINE = "engine"
-NOISE_RATIO = "noise_ratio"
-ESD_RELIABLE = "esd_reliable"
-
-COUNTS = "count"
-COUNTS_PER_SECOND = "count s-1"
-ARBITRARY = "1"
-INTENSITY_UNITS = (COUNTS, COUNTS_PER_SECOND, ARBITRARY)
-
-UNITS = {
-    TWO_THETA: "degree",
-    WAVELENGTH: "angstrom",
-    COUNTING_TIME: "s",
-    MILLING_TIME: "h",
-    NOISE_RATIO: "1",
-    ESD_RELIABLE: "1",
-}
-LONG_NAMES = {
-    TWO_THETA: "2θ",
-    INTENSITY: "intensity",
-    INTENSITY_STD: "standard uncertainty of the intensity",
-    WAVELENGTH: "wavelength",
-    COUNTING_TIME: "counting time per step",
-    MILLING_TIME: "milling time",
-    NOISE_RATIO: "noise variance over counting variance",
-    ESD_RELIABLE: "noise is counting noise",
-}
-
-
-class FitStatus(Enum):
-    """How a fit ended; anything but ``CONVERGED`` comes with a reason."""
-
-    CONVERGED = "converged"
-    """The fit reached its minimum and passed its checks."""
-    DOUBTFUL = "doubtful"
-    """The fit reached a minimum, but a check says to look at it."""
-    NOT_CONVERGED = "not converged"
-    """The fit ran out of steps; its numbers are the best so far."""
-    FAILED = "failed"
-    """There are no numbers."""
-
-    @property
-    def has_values(self) -> bool:
-        """Return whether there are numbers to look at."""
-        return self is not FitStatus.FAILED
-
-
-def label(array: xr.DataArray, name: str, *, units: str | None = None) -> xr.DataArray:
-    """Return ``array`` with the units and long name that belong to ``name``."""
-    attrs = {"units": units or UNITS.get(name, "1"), "long_name": LONG_NAMES[name]}
-    return array.assign_attrs(attrs)
+from structkit.schema.names import (
+    COUNTING_TIME,
+    COUNTS,
+    INTENSITY,
+    INTENSITY_STD,
+    INTENSITY_UNITS,
+    TWO_THETA,
+    WAVELENGTH,
+    label,
+)
 
 
 def make_pattern(

@@ -1,0 +1,344 @@
+"""Rival readings of a spectrum, fitted and ranked.
+
+Which species are there is not read off peak positions. Each hypothesis, a set of
+species, is fitted as a whole; the BIC ranks them, and the bands that make the
+difference are named.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+
+from structkit.errors import FitError
+from structkit.raman.bands import Band
+from structkit.raman.covariance import FitCovariance, correlation_length, covariance_of
+from structkit.raman.fit import MASKED, BandFit, fit_bands, noise_of
+from structkit.raman.hypotheses import Hypothesis
+from structkit.raman.library import BandLibrary
+from structkit.raman.model import BandModel, Template, Tie
+from structkit.raman.references import ReferenceBands
+from structkit.raman.search import add_missing_bands, charge_found
+from structkit.schema import INTENSITY, INTENSITY_STD, RAMAN_SHIFT, SPOT, FitStatus
+
+SILENT = "no band of it within the range"
+_TELLING = 3
+_COMPLETED = 5
+"""Readings that are tried again with bands nobody assigned."""
+_EXTRA = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RankedHypothesis:
+    """One reading and how well it does."""
+
+    hypothesis: Hypothesis
+    """The reading."""
+    delta_bic: float
+    """BIC less that of the best; NaN where it could not be fitted."""
+    n_parameters: int
+    """Free parameters of its bands."""
+    chi_square: float
+    """Weighted squares and priors at its best."""
+    discriminating: tuple[str, ...]
+    """Bands that tell it from its nearest rival, with their significance."""
+    fit: BandFit | None
+    """Its fit."""
+    reason: str = ""
+    """Why it could not be fitted, or what it lacks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Assignment:
+    """All readings of one spectrum, the best first."""
+
+    ranked: tuple[RankedHypothesis, ...]
+    """By BIC; those that could not be fitted last."""
+    n_independent: float
+    """Independent points, as the BIC counts them."""
+    misfit: float
+    """What chi-square was divided by: the misfit of the best reading, at least 1."""
+
+    @property
+    def best(self) -> RankedHypothesis:
+        """Return the first."""
+        return self.ranked[0]
+
+
+def assign(
+    spectra: xr.Dataset,
+    hypotheses: Sequence[Hypothesis],
+    *,
+    library: BandLibrary,
+    model: BandModel | None = None,
+    learned: Mapping[str, ReferenceBands] | None = None,
+    templates: Mapping[str, Template] | None = None,
+) -> Assignment:
+    """Fit hypotheses to a spectrum and rank them.
+
+    Parameters
+    ----------
+    spectra : xarray.Dataset
+        Spots of one sample; they are added up, weighted as they are known.
+    hypotheses : sequence of Hypothesis
+        Sets of species, such as :func:`structkit.raman.hypotheses.load_hypotheses`.
+    library : BandLibrary
+        Bands of the species.
+    model : BandModel, optional
+        Shape, instrument width and baseline to use; its bands do not matter.
+    learned : mapping of str to ReferenceBands, optional
+        Bands of species as reference samples show them, in place of the library's.
+    templates : mapping of str to Template, optional
+        Measured spectra of species, in place of any bands.
+
+    Returns
+    -------
+    Assignment
+        ``BIC = chi^2 / s + k ln n``: chi-square with the priors, s the misfit of the
+        best reading, k the parameters of the bands, n the independent points; bands
+        nobody assigned pay more (:func:`structkit.raman.search.charge_found`).
+
+    Raises
+    ------
+    FitError
+        No hypothesis could be fitted; the message says why.
+    """
+    summed = add_spots(spectra)
+    low, high = (float(summed[RAMAN_SHIFT][k]) for k in (0, -1))
+    base = model or BandModel(bands=library.bands[:1])
+    tried: list[tuple[Hypothesis, BandFit | None, str]] = []
+    for hypothesis in hypotheses:
+        own, reason = build_model(
+            hypothesis.species,
+            library=library,
+            within=(low, high),
+            base=base,
+            learned=learned,
+            templates=templates,
+        )
+        if own is None:
+            tried.append((hypothesis, None, reason))
+            continue
+        try:
+            fit = fit_bands(summed, own)
+        except FitError as error:
+            tried.append((hypothesis, None, str(error)))
+            continue
+        tried.append((hypothesis, fit, reason))
+    return _rank(_complete(tried))
+
+
+def _complete(
+    tried: Sequence[tuple[Hypothesis, BandFit | None, str]],
+) -> list[tuple[Hypothesis, BandFit | None, str]]:
+    """Return the readings, the best of them with the bands that they lack.
+
+    A line that no reading has would be claimed by whichever has a band nearby.
+    """
+    first = _rank(tried)
+    best = [one.hypothesis.name for one in first.ranked[:_COMPLETED]]
+    return [
+        (
+            hypothesis,
+            add_missing_bands(fit, limit=_EXTRA)
+            if fit is not None and hypothesis.name in best
+            else fit,
+            reason,
+        )
+        for hypothesis, fit, reason in tried
+    ]
+
+
+def add_spots(spectra: xr.Dataset) -> xr.Dataset:
+    """Return one spectrum: the mean of the spots, each scaled to the same light.
+
+    Points that are masked in a spot are left out of the mean.
+    """
+    values = spectra[INTENSITY].to_numpy().astype(float)
+    sigma = noise_of(spectra)
+    kept = np.ones(values.shape)
+    if MASKED in spectra:
+        kept = (spectra[MASKED].to_numpy() == 0).astype(float)
+    number = np.maximum(kept.sum(axis=0), 1.0)
+    whole = spectra.isel({SPOT: [0]})[[INTENSITY]]
+    mean = (values * kept).sum(axis=0) / number
+    spread = np.sqrt((sigma**2 * kept).sum(axis=0)) / number
+    lost = kept.sum(axis=0) == 0.0
+    spread = np.where(lost, sigma.mean(axis=0) * 1e3, spread)
+    mean = np.where(lost, values.mean(axis=0), mean)
+    attrs = spectra[INTENSITY].attrs
+    dims = (SPOT, RAMAN_SHIFT)
+    return whole.assign(
+        {
+            INTENSITY: (dims, mean[None, :], attrs),
+            INTENSITY_STD: (dims, spread[None, :], attrs),
+        }
+    )
+
+
+def build_model(
+    species: Sequence[str],
+    *,
+    library: BandLibrary,
+    within: tuple[float, float],
+    base: BandModel,
+    learned: Mapping[str, ReferenceBands] | None = None,
+    templates: Mapping[str, Template] | None = None,
+) -> tuple[BandModel | None, str]:
+    """Return the model of a set of species, and what it lacks.
+
+    Parameters
+    ----------
+    species : sequence of str
+        Names in the library.
+    library : BandLibrary
+        Bands.
+    within : tuple of float
+        Range of the spectrum, **cm-1**; bands outside are left out.
+    base : BandModel
+        Shape, instrument and baseline.
+    learned, templates : mapping, optional
+        See :func:`assign`.
+
+    Returns
+    -------
+    model : BandModel or None
+        None where no species has a band in the range.
+    lacks : str
+        Species without a band there; empty where there are none.
+    """
+    known, measured = learned or {}, templates or {}
+    bands: list[Band] = []
+    ties: list[Tie] = []
+    columns: list[Template] = []
+    lacking = []
+    taught = {name for one in known.values() for name in one.species}
+    for name in species:
+        if name in measured:
+            columns.append(measured[name])
+        elif name in known:
+            own = known[name]
+            inside = [b for b in own.bands if within[0] <= b.wavenumber <= within[1]]
+            bands.extend(b for b in inside if b.species in species)
+            tie = _cut(own.tie, {band.name for band in inside})
+            if tie is not None:
+                ties.append(tie)
+        elif name not in taught:
+            found = library.select(name).within(*within).bands
+            bands.extend(found)
+            if not found:
+                lacking.append(name)
+    lacks = f"{', '.join(lacking)}: {SILENT}" if lacking else ""
+    if not bands and not columns:
+        return None, lacks or SILENT
+    model = replace(
+        base, bands=tuple(bands), ties=tuple(ties), templates=tuple(columns)
+    )
+    return model, lacks
+
+
+def _cut(tie: Tie, names: set[str]) -> Tie | None:
+    """Return a tie without the bands that are not there."""
+    pairs = [
+        pair for pair in zip(tie.bands, tie.shares, strict=True) if pair[0] in names
+    ]
+    if not pairs:
+        return None
+    bands, shares = zip(*pairs, strict=True)
+    return replace(tie, bands=bands, shares=shares)
+
+
+def count_parameters(fit: BandFit) -> int:
+    """Return the free parameters of the bands: the edge and the axis do not count."""
+    return int(fit.shared_priors.free.sum()) + len(fit.model.names)
+
+
+def compare_fits(fits: Mapping[str, BandFit]) -> dict[str, float]:
+    """Return the BIC of fits of one spectrum, less the lowest."""
+    misfit = max(1.0, min(_misfit(fit) for fit in fits.values()))
+    n_points = _independent(next(iter(fits.values())))
+    each = {name: _bic(fit, misfit, n_points) for name, fit in fits.items()}
+    lowest = min(each.values())
+    return {name: bic - lowest for name, bic in each.items()}
+
+
+def _independent(fit: BandFit) -> float:
+    """Return the independent points of a fit of one spectrum."""
+    step = float(np.median(np.diff(fit.spectra[0].raman_shift)))
+    return fit.n_points / max(1.0, fit.model.instrument_fwhm / step)
+
+
+def _rank(tried: Sequence[tuple[Hypothesis, BandFit | None, str]]) -> Assignment:
+    """Return the hypotheses by their BIC."""
+    fits = [fit for _, fit, _ in tried if fit is not None and fit.status.has_values]
+    if not fits:
+        reasons = "; ".join(f"{h.name}: {why}" for h, _, why in tried)
+        raise FitError(f"no hypothesis could be fitted: {reasons}")
+    misfit = max(1.0, min(_misfit(fit) for fit in fits))
+    n_points = _independent(fits[0])
+    rows = [
+        (_bic(fit, misfit, n_points), hypothesis, fit, reason)
+        for hypothesis, fit, reason in tried
+    ]
+    rows.sort(key=lambda row: row[0])
+    lowest = rows[0][0]
+    ranked = []
+    for number, (bic, hypothesis, fit, reason) in enumerate(rows):
+        rival = rows[1 if number == 0 and len(rows) > 1 else 0]
+        ranked.append(
+            RankedHypothesis(
+                hypothesis=hypothesis,
+                delta_bic=bic - lowest if math.isfinite(bic) else math.nan,
+                n_parameters=count_parameters(fit) if fit is not None else 0,
+                chi_square=2.0 * fit.solution.cost if fit is not None else math.nan,
+                discriminating=_telling(fit, rival[2]),
+                fit=fit,
+                reason=reason,
+            )
+        )
+    return Assignment(ranked=tuple(ranked), n_independent=n_points, misfit=misfit)
+
+
+def _bic(fit: BandFit | None, misfit: float, n_points: float) -> float:
+    """Return the BIC of a fit; infinite where there is none."""
+    if fit is None:
+        return math.inf
+    price = count_parameters(fit) * math.log(n_points)
+    return 2.0 * fit.solution.cost / misfit + price + charge_found(fit)
+
+
+def _misfit(fit: BandFit) -> float:
+    """Return reduced chi-square times the correlation length of a fit."""
+    if fit.status is FitStatus.FAILED:
+        return math.inf
+    residual = fit.residual(0)
+    free = max(fit.n_points - fit.n_parameters - fit.spectra[0].basis.shape[1], 1)
+    reduced = float(residual @ residual) / free
+    return reduced * correlation_length(residual) if reduced > 1.0 else 1.0
+
+
+def _telling(fit: BandFit | None, rival: BandFit | None) -> tuple[str, ...]:
+    """Return the bands that one reading has and its rival has not, or lacks."""
+    if fit is None or rival is None:
+        return ()
+    more = _significant(fit, set(rival.model.names))
+    less = _significant(rival, set(fit.model.names))
+    found = [f"{name} (z {z:.1f})" for name, z in more[:_TELLING]]
+    found += [f"without {name} (z {z:.1f})" for name, z in less[:_TELLING]]
+    return tuple(found)
+
+
+def _significant(fit: BandFit, others: set[str]) -> list[tuple[str, float]]:
+    """Return the columns that are not among others, strongest first."""
+    covariance: FitCovariance = covariance_of(fit)
+    sigma = np.sqrt(np.maximum(np.diag(covariance.of_spectrum(0)), 1e-300))
+    scores = {
+        name: float(fit.areas[0, column] / sigma[column])
+        for column, name in enumerate(fit.model.names)
+        if name not in others
+    }
+    return sorted(scores.items(), key=lambda item: -item[1])

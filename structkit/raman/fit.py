@@ -1,0 +1,537 @@
+"""Fit a band model to spectra: one, the spots of a sample, or a whole series."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter, uniform_filter1d
+
+from structkit.errors import FitError, SchemaError
+from structkit.raman.baseline import (
+    SMOOTHNESS_GRID,
+    difference_penalty,
+    edge_curves,
+    log_evidence,
+    spline_basis,
+)
+from structkit.raman.layout import (
+    Layout,
+    Priors,
+    local_priors,
+    make_layout,
+    shared_priors,
+)
+from structkit.raman.model import BandModel
+from structkit.raman.problem import (
+    Columns,
+    Normal,
+    Spectrum,
+    TemplateCurve,
+    evaluate_columns,
+    form_normal,
+    stack_jacobian,
+)
+from structkit.raman.solve import ENOUGH, MAX_STEPS, Solution, minimise
+from structkit.raman.start import areas_at_start, place_bands_at_start
+from structkit.schema import (
+    GAIN,
+    INTENSITY,
+    INTENSITY_STD,
+    RAMAN_SHIFT,
+    READOUT_STD,
+    FitStatus,
+    validate_spectra,
+)
+
+if TYPE_CHECKING:
+    import lmfit
+
+Floats = NDArray[np.float64]
+
+MASKED = "masked"
+"""Variable (spot, raman_shift): 1 where a point has no weight."""
+_NO_WEIGHT = 1e6
+_FIRST_STEPS = 12
+_FIRST_ENOUGH = 0.5
+"""Of half of chi-square: what the first steps leave to the last."""
+_FIRST_SMOOTHNESS = 0.1
+UNDERSMOOTHING = 0.01
+"""Weight of the penalty that is used, over the most probable one."""
+_CHOICES = 3
+"""Times the smoothness is chosen anew, as bands that were fitted under another one
+hide what the baseline needs."""
+_OUTLIER = 5.0
+_NEIGHBOURS = 7
+_MIN_POINTS_PER_PARAMETER = 1.0
+_SMOOTH_POINTS = 15
+_DIFFERENCE_STD = float(np.sqrt(6.0))
+_MAD = 1.4826
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BandFit:
+    """A band model at its best values, with all that a covariance needs."""
+
+    model: BandModel
+    """What was fitted."""
+    layout: Layout
+    """Where its parameters stand."""
+    spectra: tuple[Spectrum, ...]
+    """The spectra, as they were weighted at the end."""
+    solution: Solution
+    """Best values and normal equations."""
+    shared_priors: Priors
+    """Priors and limits of the shared parameters."""
+    local_priors: Priors
+    """Priors and limits of each spectrum's own."""
+    smoothness: float
+    """Weight of the baseline's penalty."""
+    templates: tuple[TemplateCurve, ...]
+    """The model's templates as curves."""
+    status: FitStatus
+    """How it ended."""
+    reason: str = ""
+    """Why not well."""
+    parameters: lmfit.Parameters | None = None
+    """What the user held, limited or moved."""
+
+    @property
+    def areas(self) -> Floats:
+        """Return the areas of all columns, shape (n_spectra, n_columns)."""
+        each = [own[self.layout.columns] for own in self.solution.locals]
+        return np.asarray(each)
+
+    @property
+    def band_areas(self) -> Floats:
+        """Return the areas of all bands, tied ones too, (n_spectra, n_bands)."""
+        areas = self.areas[:, self.layout.area]
+        return np.asarray(areas @ self.layout.shares.T)
+
+    @property
+    def n_points(self) -> int:
+        """Return the number of points in the fit."""
+        return sum(spectrum.raman_shift.size for spectrum in self.spectra)
+
+    @property
+    def n_parameters(self) -> int:
+        """Return the number of free parameters of the bands, baseline left out."""
+        own = int(self.local_priors.free.sum()) * len(self.spectra)
+        return int(self.shared_priors.free.sum()) + own
+
+    def columns(self, number: int) -> Columns:
+        """Return the curves of one spectrum at the best values."""
+        return evaluate_columns(
+            self.spectra[number],
+            self.model,
+            self.layout,
+            templates=self.templates,
+            shared=self.solution.shared,
+            local=self.solution.locals[number],
+        )
+
+    def curves(self, number: int) -> tuple[Floats, Floats]:
+        """Return the bands (n_points, n_columns) and the baseline of one spectrum."""
+        spectrum = self.spectra[number]
+        linear = self.solution.locals[number][self.layout.linear]
+        light = self.columns(number).unit * linear
+        bands, edge = light[:, self.layout.columns], light[:, self.layout.edge]
+        projection = spectrum.project(spectrum.sigma, self.smoothness)
+        left = (spectrum.intensity - light.sum(axis=1)) / spectrum.sigma
+        smooth = spectrum.basis @ projection.solve(left)
+        return bands, np.asarray(smooth + edge.sum(axis=1))
+
+    def residual(self, number: int) -> Floats:
+        """Return data less model over sigma of one spectrum, shape (n_points,)."""
+        spectrum = self.spectra[number]
+        bands, baseline = self.curves(number)
+        left = spectrum.intensity - bands.sum(axis=1) - baseline
+        return np.asarray(left / spectrum.sigma)
+
+
+def fit_bands(
+    spectra: xr.Dataset | Sequence[xr.Dataset],
+    model: BandModel,
+    *,
+    along: Sequence[float] | None = None,
+    start: BandFit | None = None,
+    parameters: lmfit.Parameters | None = None,
+) -> BandFit:
+    """Fit one model to all spectra together: shared bands, free areas.
+
+    Parameters
+    ----------
+    spectra : xarray.Dataset or sequence of them
+        Each with any number of spots (:mod:`structkit.schema.spectra`); axes may
+        differ between datasets. Points whose ``masked`` is 1 have no weight.
+    model : BandModel
+        Bands, templates and baseline.
+    along : sequence of float, optional
+        Place of each dataset along the series (any unit), for ``model.drift``.
+    start : BandFit, optional
+        Fit of the same model whose values to start from.
+    parameters : lmfit.Parameters, optional
+        Shared parameters to hold, limit or move, from
+        :func:`structkit.raman.parameters.make_parameters`; those that are absent or
+        as they were made are the model's. Later fits from this one keep them.
+
+    Returns
+    -------
+    BandFit
+        A fit that did not converge is a value with its reason.
+
+    Raises
+    ------
+    FitError
+        Too few points for the bands, a band or a template outside the range, a
+        parameter that the model does not have.
+    SchemaError
+        The datasets are no Raman spectra.
+
+    Notes
+    -----
+    Weighted least squares with normal priors on centres and widths. The baseline is
+    a penalised spline whose smoothness is the most probable one (the evidence,
+    summed over the spectra), and its uncertainty is in every covariance.
+    """
+    datasets = [spectra] if isinstance(spectra, xr.Dataset) else list(spectra)
+    if not datasets:
+        raise FitError("no spectra to fit")
+    blocks = make_blocks(datasets, model, along)
+    check_model(blocks, model)
+    return fit_blocks(blocks, model, start=start, parameters=parameters)
+
+
+def fit_blocks(
+    blocks: Sequence[Spectrum],
+    model: BandModel,
+    *,
+    start: BandFit | None = None,
+    smoothness: float | None = None,
+    parameters: lmfit.Parameters | None = None,
+) -> BandFit:
+    """Fit one model to spectra that are arrays already; see :func:`fit_bands`."""
+    layout = make_layout(model, n_edges=blocks[0].edge.shape[1])
+    first = blocks[0].raman_shift
+    step = float(np.median(np.diff(first)))
+    shared = shared_priors(model, layout, step=step)
+    if parameters is None and start is not None and start.model.bands == model.bands:
+        parameters = start.parameters
+    if parameters is not None:
+        from structkit.raman.parameters import apply_parameters
+
+        shared = apply_parameters(shared, model, parameters)
+    curves = tuple(
+        TemplateCurve(template, float(first[0]), float(first[-1]))
+        for template in model.templates
+    )
+    fit = BandFit(
+        model=model,
+        layout=layout,
+        spectra=tuple(blocks),
+        solution=_unsolved(shared.mean, ()),
+        shared_priors=shared,
+        local_priors=local_priors(model, layout),
+        smoothness=_FIRST_SMOOTHNESS,
+        templates=curves,
+        status=FitStatus.NOT_CONVERGED,
+        parameters=parameters,
+    )
+    chosen = smoothness or model.baseline.smoothness
+    if start is not None and start.solution.shared.shape == shared.mean.shape:
+        fit = replace(fit, solution=_continued(fit, start))
+        chosen = chosen or start.smoothness
+    else:
+        fit = _begin(fit)
+    fit = _improve(replace(fit, smoothness=chosen or choose_smoothness(fit)))
+    for _ in range(_CHOICES if chosen is None else 0):
+        better = choose_smoothness(fit)
+        if better == fit.smoothness:
+            break
+        fit = _improve(replace(fit, smoothness=better))
+    if model.loss == "robust":
+        lighter = _reweighted(fit)
+        if lighter is not None:
+            fit = _improve(replace(fit, spectra=lighter))
+    return fit
+
+
+def refit_held(fit: BandFit, held: Mapping[int, float]) -> BandFit:
+    """Return the fit with some shared parameters held at given values.
+
+    Parameters
+    ----------
+    fit : BandFit
+        A fit; its weights and its baseline's smoothness are kept.
+    held : mapping of int to float
+        Place in the shared vector to value.
+    """
+    priors = fit.shared_priors
+    mean, low, high = (x.copy() for x in (priors.mean, priors.low, priors.high))
+    shared = fit.solution.shared.copy()
+    for place, value in held.items():
+        mean[place] = low[place] = high[place] = shared[place] = value
+    changed = replace(
+        fit,
+        shared_priors=replace(priors, mean=mean, low=low, high=high),
+        solution=replace(fit.solution, shared=shared),
+    )
+    return _improve(changed)
+
+
+def _unsolved(shared: Floats, own: tuple[Floats, ...]) -> Solution:
+    """Return values to start from."""
+    return Solution(
+        shared=shared, locals=own, normals=(), cost=np.inf, steps=0, converged=False
+    )
+
+
+def _continued(fit: BandFit, start: BandFit) -> Solution:
+    """Return the values of an earlier fit; areas anew where the spectra are others."""
+    shared, own = start.solution.shared, start.solution.locals
+    if len(own) != len(fit.spectra) or own[0].size != fit.layout.n_local:
+        own = _first_areas(fit, shared)
+    return _unsolved(shared, own)
+
+
+def _first_areas(fit: BandFit, shared: Floats) -> tuple[Floats, ...]:
+    """Return each spectrum's own parameters to start from."""
+    return tuple(
+        areas_at_start(
+            block, fit.model, fit.layout, shared=shared, templates=fit.templates
+        )
+        for block in fit.spectra
+    )
+
+
+def _begin(fit: BandFit) -> BandFit:
+    """Return the fit after a few steps, from where they lead to the least cost.
+
+    They start from the priors' means and from where the mean spectrum wants the bands:
+    the one is right where the priors are good, the other where they are not.
+    """
+    priors = fit.shared_priors
+    placed = place_bands_at_start(
+        fit.spectra, fit.model, fit.layout, priors=priors, templates=fit.templates
+    )
+    starts = [priors.mean]
+    if not np.allclose(placed, priors.mean):
+        starts.append(np.clip(placed, priors.low, priors.high))
+    tried = []
+    for shared in starts:
+        solution = _unsolved(shared, _first_areas(fit, shared))
+        begun = replace(fit, solution=solution)
+        tried.append(_improve(begun, max_steps=_FIRST_STEPS, enough=_FIRST_ENOUGH))
+    return min(tried, key=lambda one: one.solution.cost)
+
+
+def _improve(
+    fit: BandFit, *, max_steps: int = MAX_STEPS, enough: float = ENOUGH
+) -> BandFit:
+    """Return the fit after least squares with its present weights."""
+    projections = [s.project(s.sigma, fit.smoothness) for s in fit.spectra]
+
+    def evaluate(shared: Floats, locals_: Sequence[Floats]) -> list[Normal]:
+        found = []
+        for spectrum, own, projection in zip(
+            fit.spectra, locals_, projections, strict=True
+        ):
+            columns = evaluate_columns(
+                spectrum,
+                fit.model,
+                fit.layout,
+                templates=fit.templates,
+                shared=shared,
+                local=own,
+            )
+            found.append(
+                form_normal(
+                    spectrum,
+                    columns,
+                    fit.layout,
+                    local=own,
+                    sigma=spectrum.sigma,
+                    projection=projection,
+                )
+            )
+        return found
+
+    solution = minimise(
+        evaluate,
+        fit.solution.shared,
+        fit.solution.locals,
+        shared_priors=fit.shared_priors,
+        local_priors=fit.local_priors,
+        max_steps=max_steps,
+        enough=enough,
+    )
+    status = FitStatus.CONVERGED if solution.converged else FitStatus.NOT_CONVERGED
+    reason = "" if solution.converged else f"no minimum within {solution.steps} steps"
+    return replace(fit, solution=solution, status=status, reason=reason)
+
+
+def choose_smoothness(fit: BandFit) -> float:
+    """Return the weight of the baseline's penalty: softer than the most probable.
+
+    The most probable baseline is the best guess of the *baseline*; what it misses it
+    takes from the bands. Areas without such a bias need a baseline that is too soft
+    (undersmoothing, Speckman 1988, 10.1111/j.2517-6161.1988.tb01738.x), at the price
+    of a larger and honest uncertainty.
+    """
+    total = np.zeros(len(SMOOTHNESS_GRID))
+    precision = np.concatenate(
+        [fit.shared_priors.std**-2.0, fit.local_priors.std**-2.0]
+    )
+    for number, spectrum in enumerate(fit.spectra):
+        columns = fit.columns(number)
+        sigma = spectrum.sigma
+        jacobian = stack_jacobian(columns, fit.layout) / sigma[:, None]
+        light = columns.unit @ fit.solution.locals[number][fit.layout.linear]
+        total += log_evidence(
+            spectrum.basis / sigma[:, None],
+            spectrum.penalty,
+            jacobian,
+            (spectrum.intensity - light) / sigma,
+            prior_precision=precision,
+            light=spectrum.light,
+        )
+    best = SMOOTHNESS_GRID[int(np.argmax(total))]
+    return max(UNDERSMOOTHING * best, SMOOTHNESS_GRID[0])
+
+
+def _reweighted(fit: BandFit) -> tuple[Spectrum, ...] | None:
+    """Return spectra whose outliers weigh less; None where there are none."""
+    changed = False
+    lighter = []
+    for number, spectrum in enumerate(fit.spectra):
+        residual = fit.residual(number)
+        apart = np.abs(residual - median_filter(residual, _NEIGHBOURS, mode="nearest"))
+        limit = _OUTLIER * max(1.0, _MAD * float(np.median(apart)))
+        excess = np.maximum(apart / limit, 1.0)
+        changed |= bool(np.any(excess > 1.0))
+        lighter.append(replace(spectrum, sigma=spectrum.sigma * excess))
+    return tuple(lighter) if changed else None
+
+
+def make_blocks(
+    datasets: Sequence[xr.Dataset],
+    model: BandModel,
+    along: Sequence[float] | None = None,
+) -> list[Spectrum]:
+    """Return the arrays of every spot of every dataset; see :func:`fit_bands`."""
+    places = _normalise(along, len(datasets))
+    blocks: list[Spectrum] = []
+    for dataset, place in zip(datasets, places, strict=True):
+        validate_spectra(dataset)
+        shift = dataset[RAMAN_SHIFT].to_numpy().astype(float)
+        basis = spline_basis(shift, model.baseline)
+        penalty = difference_penalty(basis.shape[1], model.baseline.penalty_order)
+        decays = model.baseline.edge_decays
+        low_enough = 0.0 < shift[0] < model.baseline.edge_below
+        edge = edge_curves(shift, decays if low_enough else ())
+        values = _seen(dataset)
+        sigma = noise_of(dataset)
+        if MASKED in dataset:
+            sigma = np.where(dataset[MASKED].to_numpy() != 0, sigma * _NO_WEIGHT, sigma)
+        for row, own_sigma in zip(values, sigma, strict=True):
+            if not np.any(row):
+                raise FitError("a spectrum is all zero; leave empty spots out")
+            blocks.append(
+                Spectrum(
+                    raman_shift=shift,
+                    intensity=row,
+                    sigma=own_sigma,
+                    basis=basis,
+                    penalty=penalty,
+                    edge=edge,
+                    light=float(np.mean(np.abs(row))),
+                    along=place,
+                )
+            )
+    return blocks
+
+
+def _normalise(along: Sequence[float] | None, n: int) -> list[float]:
+    """Return places along the series from -0.5 to 0.5."""
+    if along is None:
+        return [0.0] * n
+    places = np.asarray(along, dtype=float)
+    if places.shape != (n,):
+        raise SchemaError(f"along has {places.size} places for {n} datasets")
+    width = float(np.ptp(places))
+    middle = 0.5 * float(places.min() + places.max())
+    return [float(x) for x in (places - middle) / (width or 1.0)]
+
+
+def noise_of(spectra: xr.Dataset) -> Floats:
+    """Return 1 sigma of every point, shape (n_spots, n_points).
+
+    ``intensity_std`` where it is given; else gain and readout noise at the local mean;
+    else noise that grows with the root of the local mean, scaled to the second
+    differences of the data.
+    """
+    if INTENSITY_STD in spectra:
+        return np.asarray(spectra[INTENSITY_STD].to_numpy(), dtype=float)
+    values = _seen(spectra)
+    local = uniform_filter1d(values, _SMOOTH_POINTS, axis=-1, mode="nearest")
+    if GAIN in spectra:
+        readout = float(spectra[READOUT_STD]) if READOUT_STD in spectra else 0.0
+        variance = readout**2 + float(spectra[GAIN]) * np.maximum(local, 0.0)
+        return np.asarray(np.sqrt(np.maximum(variance, 1e-12 * variance.max() + 1e-12)))
+    level = np.maximum(local, 1e-3 * np.abs(values).max(axis=-1, keepdims=True))
+    root = np.sqrt(level)
+    rough = np.diff(values / root, n=2, axis=-1)
+    spread = _MAD * np.median(np.abs(rough), axis=-1, keepdims=True) / _DIFFERENCE_STD
+    return np.asarray(root * np.maximum(spread, 1e-9))
+
+
+def _seen(spectra: xr.Dataset) -> Floats:
+    """Return the intensities, a line drawn through what is masked.
+
+    What is masked must not reach its neighbours through a local mean.
+    """
+    values = np.array(spectra[INTENSITY].to_numpy(), dtype=float)
+    if MASKED not in spectra:
+        return values
+    places = np.arange(values.shape[1])
+    for row, hidden in zip(values, spectra[MASKED].to_numpy() != 0, strict=True):
+        if hidden.any() and not hidden.all():
+            row[hidden] = np.interp(places[hidden], places[~hidden], row[~hidden])
+    return values
+
+
+def check_model(blocks: Sequence[Spectrum], model: BandModel) -> None:
+    """Refuse a model that the spectra cannot carry.
+
+    Raises
+    ------
+    FitError
+        Names the band or template at fault and the range.
+    """
+    low = max(float(block.raman_shift[0]) for block in blocks)
+    high = min(float(block.raman_shift[-1]) for block in blocks)
+    outside = [b.name for b in model.bands if not low <= b.wavenumber <= high]
+    if outside:
+        raise FitError(
+            f"bands outside the range {low:.4g} to {high:.4g} cm-1: "
+            f"{', '.join(outside)}; leave them out or widen the range"
+        )
+    short = [t.name for t in model.templates if not t.covers(low, high)]
+    if short:
+        raise FitError(
+            f"templates that do not cover {low:.4g} to {high:.4g} cm-1: "
+            f"{', '.join(short)}; cut the range or measure them over all of it"
+        )
+    layout = make_layout(model, n_edges=blocks[0].edge.shape[1])
+    splines = blocks[0].basis.shape[1]
+    needed = len(blocks) * (layout.n_local + splines) + layout.n_shared
+    points = sum(block.raman_shift.size for block in blocks)
+    if points <= needed * _MIN_POINTS_PER_PARAMETER:
+        raise FitError(
+            f"{points} points for {needed} parameters ({len(model.bands)} bands); "
+            "use fewer bands or a wider range"
+        )

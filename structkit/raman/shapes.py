@@ -1,0 +1,147 @@
+"""Band shapes of unit area, and their derivatives.
+
+Both shapes are a function of the distance to the centre, of one width and of one
+number between Gaussian (0) and Lorentzian (1). Kernels: arrays in, arrays out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import wofz
+
+Floats = NDArray[np.float64]
+Shape = Literal["pseudo-voigt", "voigt"]
+
+LN2 = math.log(2.0)
+_GAUSS_HEIGHT = 2.0 * math.sqrt(LN2 / math.pi)
+_LORENTZ_HEIGHT = 2.0 / math.pi
+_SIGMA_PER_FWHM = 1.0 / (2.0 * math.sqrt(2.0 * LN2))
+_FAR = 60.0
+"""Exponent of a Gaussian beyond which it is nothing."""
+_OLIVERO = (0.5346, 0.2166)
+_MIN_GAUSS = 1e-3
+"""Smallest Gaussian share of a Voigt's width: none at all would divide by zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeValues:
+    """Unit-area bands at every point, and how they change; each (n_bands, n_points)."""
+
+    value: Floats
+    """The bands, per **cm-1**."""
+    by_centre: Floats
+    """Derivative by the centre, in **cm-1**."""
+    by_log_width: Floats
+    """Derivative by the logarithm of the width."""
+    by_mixing: Floats
+    """Derivative by the Lorentzian share."""
+
+
+def evaluate_shape(
+    distance: Floats,
+    width: Floats,
+    mixing: Floats,
+    *,
+    shape: Shape = "pseudo-voigt",
+    instrument_fwhm: float = 0.0,
+) -> ShapeValues:
+    """Evaluate bands of unit area.
+
+    Parameters
+    ----------
+    distance : ndarray, shape (n_bands, n_points)
+        Raman shift less the centre, **cm-1**.
+    width : ndarray, shape (n_bands,)
+        FWHM in **cm-1**; of a Voigt: before the instrument broadens it.
+    mixing : ndarray, shape (n_bands,)
+        0 Gaussian to 1 Lorentzian: share of the pseudo-Voigt's area, or of the Voigt's
+        width.
+    shape : {"pseudo-voigt", "voigt"}
+        A sum or a convolution of both.
+    instrument_fwhm : float
+        Gaussian FWHM of the instrument, **cm-1**; only a Voigt is broadened by it.
+
+    Returns
+    -------
+    ShapeValues
+
+    References
+    ----------
+    Olivero & Longbothum 1977, 10.1016/0022-4073(77)90161-3 (FWHM of a Voigt).
+
+    Examples
+    --------
+    >>> x = np.linspace(-500.0, 500.0, 20001)[None, :]
+    >>> bands = evaluate_shape(x, np.array([10.0]), np.array([0.0]))
+    >>> print(round(float(np.trapezoid(bands.value[0], x[0])), 9))
+    1.0
+    """
+    w, m = width[:, None], mixing[:, None]
+    if shape == "voigt":
+        return _voigt(distance, w, m, instrument_fwhm)
+    return _pseudo_voigt(distance, w, m)
+
+
+def _pseudo_voigt(x: Floats, w: Floats, m: Floats) -> ShapeValues:
+    """Return ``m L + (1 - m) G``, both of FWHM ``w``."""
+    out = np.empty((4, *x.shape))
+    _fill_pseudo_voigt(np.ascontiguousarray(x), w[:, 0].copy(), m[:, 0].copy(), out)
+    return ShapeValues(out[0], out[1], out[2], out[3])
+
+
+@numba.njit(cache=True)
+def _fill_pseudo_voigt(x, w, m, out):  # type: ignore[no-untyped-def]
+    """Write values and derivatives of pseudo-Voigts into ``out``."""
+    n_bands, n_points = x.shape
+    for k in range(n_bands):
+        mixing, rest, inverse = m[k], 1.0 - m[k], 1.0 / w[k]
+        top_lorentz, top_gauss = _LORENTZ_HEIGHT * inverse, _GAUSS_HEIGHT * inverse
+        for i in range(n_points):
+            u = x[k, i] * inverse
+            tail = 1.0 / (1.0 + 4.0 * u * u)
+            lorentz = top_lorentz * tail
+            exponent = 4.0 * LN2 * u * u
+            gauss = top_gauss * math.exp(-exponent) if exponent < _FAR else 0.0
+            value = mixing * lorentz + rest * gauss
+            slope = 8.0 * (mixing * lorentz * tail + rest * LN2 * gauss)
+            out[0, k, i] = value
+            out[1, k, i] = slope * u * inverse
+            out[2, k, i] = slope * u * u - value
+            out[3, k, i] = lorentz - gauss
+
+
+def _gauss_share(m: Floats) -> tuple[Floats, Floats]:
+    """Return a Voigt's Gaussian over its whole FWHM at a Lorentzian share; slope."""
+    a, b = _OLIVERO
+    squared = (1.0 - a * m) ** 2 - b * m * m
+    share = np.sqrt(np.maximum(squared, _MIN_GAUSS**2))
+    steep = (-a * (1.0 - a * m) - b * m) / share
+    slope = np.asarray(np.where(squared > _MIN_GAUSS**2, steep, 0.0), dtype=float)
+    return share, slope
+
+
+def _voigt(x: Floats, w: Floats, m: Floats, instrument: float) -> ShapeValues:
+    """Return the convolution of band and Gaussian instrument."""
+    share, share_slope = _gauss_share(m)
+    own = w * share
+    gauss = np.sqrt(own * own + instrument * instrument)
+    sigma, gamma = gauss * _SIGMA_PER_FWHM, 0.5 * m * w
+    z = (x + 1j * gamma) / (sigma * math.sqrt(2.0))
+    faddeeva = np.asarray(wofz(z), dtype=complex)
+    slope = -2.0 * z * faddeeva + 2j / math.sqrt(math.pi)
+    height = 1.0 / (sigma * math.sqrt(2.0 * math.pi))
+    value = height * faddeeva.real
+    per_x = height / (sigma * math.sqrt(2.0))
+    by_gamma = -per_x * slope.imag
+    by_sigma = -(value + height * (slope * z).real) / sigma
+    sigma_by_own: Floats = (own / gauss) * _SIGMA_PER_FWHM
+    by_log_width = by_gamma * gamma + by_sigma * sigma_by_own * own
+    own_by_mixing: Floats = w * share_slope
+    by_mixing = by_gamma * (0.5 * w) + by_sigma * sigma_by_own * own_by_mixing
+    return ShapeValues(value, -per_x * slope.real, by_log_width, by_mixing)

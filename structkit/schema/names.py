@@ -1,0 +1,116 @@
+"""Names of dims, coordinates and variables, their units and their long names."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import xarray as xr
+
+TWO_THETA = "two_theta"
+INTENSITY = "intensity"
+INTENSITY_STD = "intensity_std"
+WAVELENGTH = "wavelength"
+COUNTING_TIME = "counting_time"
+MILLING_TIME = "milling_time"
+SAMPLE = "sample"
+PHASE = "phase"
+COMPONENT = "measured_component"
+CONSTITUENT = "constituent"
+ENGINE = "engine"
+NOISE_RATIO = "noise_ratio"
+ESD_RELIABLE = "esd_reliable"
+
+RAMAN_SHIFT = "raman_shift"
+SPOT = "spot"
+BAND = "band"
+METRIC = "metric"
+SPECIES = "species"
+SOURCE = "source"
+TIME = "time"
+POSITIONS = ("position_x", "position_y", "position_z")
+LASER_WAVELENGTH = "laser_wavelength"
+GRATING = "grating"
+ACQUISITION_TIME = "acquisition_time"
+ACCUMULATIONS = "accumulations"
+EMPTY = "empty"
+SATURATED_POINTS = "saturated_points"
+SMOOTHED = "smoothed"
+BASELINE_SUBTRACTED = "baseline_subtracted"
+SUMMED = "summed"
+GAIN = "gain"
+READOUT_STD = "readout_std"
+
+COUNTS = "count"
+COUNTS_PER_SECOND = "count s-1"
+ARBITRARY = "1"
+INTENSITY_UNITS = (COUNTS, COUNTS_PER_SECOND, ARBITRARY)
+
+UNITS = {
+    TWO_THETA: "degree",
+    WAVELENGTH: "angstrom",
+    COUNTING_TIME: "s",
+    MILLING_TIME: "h",
+    NOISE_RATIO: "1",
+    ESD_RELIABLE: "1",
+    RAMAN_SHIFT: "cm-1",
+    TIME: "s",
+    **dict.fromkeys(POSITIONS, "um"),
+    LASER_WAVELENGTH: "nm",
+    GRATING: "mm-1",
+    ACQUISITION_TIME: "s",
+    ACCUMULATIONS: "1",
+    GAIN: "count",
+    READOUT_STD: "count",
+}
+LONG_NAMES = {
+    TWO_THETA: "2θ",
+    INTENSITY: "intensity",
+    INTENSITY_STD: "standard uncertainty of the intensity",
+    WAVELENGTH: "wavelength",
+    COUNTING_TIME: "counting time per step",
+    MILLING_TIME: "milling time",
+    NOISE_RATIO: "noise variance over counting variance",
+    ESD_RELIABLE: "noise is counting noise",
+    RAMAN_SHIFT: "Raman shift",
+    SPOT: "spot",
+    SOURCE: "file of the spot",
+    TIME: "time since the first spectrum",
+    "position_x": "stage x",
+    "position_y": "stage y",
+    "position_z": "stage z",
+    LASER_WAVELENGTH: "laser wavelength",
+    GRATING: "grating",
+    ACQUISITION_TIME: "acquisition time of one accumulation",
+    ACCUMULATIONS: "accumulations",
+    EMPTY: "every point is zero",
+    SATURATED_POINTS: "points at the detector's ceiling",
+    SMOOTHED: "neighbouring points share their noise",
+    BASELINE_SUBTRACTED: "a baseline was subtracted before the export",
+    SUMMED: "accumulations were summed",
+    GAIN: "noise variance over intensity",
+    READOUT_STD: "standard deviation of the noise at no light",
+}
+
+
+class FitStatus(Enum):
+    """How a fit ended; anything but ``CONVERGED`` comes with a reason."""
+
+    CONVERGED = "converged"
+    """The fit reached its minimum and passed its checks."""
+    DOUBTFUL = "doubtful"
+    """The fit reached a minimum, but a check says to look at it."""
+    NOT_CONVERGED = "not converged"
+    """The fit ran out of steps; its numbers are the best so far."""
+    FAILED = "failed"
+    """There are no numbers."""
+
+    @property
+    def has_values(self) -> bool:
+        """Return whether there are numbers to look at."""
+        return self is not FitStatus.FAILED
+
+
+def label(array: xr.DataArray, name: str, *, units: str | None = None) -> xr.DataArray:
+    """Return ``array`` with the units and long name that belong to ``name``."""
+    attrs = {"units": units or UNITS.get(name, "1"), "long_name": LONG_NAMES[name]}
+    return array.assign_attrs(attrs)

@@ -1,0 +1,309 @@
+"""Rival readings: the right one is ranked first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from structkit.errors import FitError
+from structkit.raman.assign import (
+    add_spots,
+    assign,
+    build_model,
+    compare_fits,
+    count_parameters,
+)
+from structkit.raman.bands import Band
+from structkit.raman.fit import MASKED, fit_bands, noise_of
+from structkit.raman.hypotheses import Hypothesis, load_hypotheses
+from structkit.raman.library import BandLibrary, load_bands
+from structkit.raman.model import BandModel, Template, Tie
+from structkit.raman.references import ReferenceBands
+from structkit.raman.search import UNASSIGNED
+from structkit.schema import INTENSITY, INTENSITY_STD, RAMAN_SHIFT, SPOT, make_spectra
+
+Simulate = Callable[..., xr.Dataset]
+Near = Callable[..., tuple[Band, ...]]
+MakeLine = Callable[..., Any]
+
+READINGS = (
+    "NTC",
+    "NTC + TaCl5",
+    "NTC + Ta2O5",
+    "NTC + cover glass",
+    "NTC + bent Ta-O-Ta",
+)
+SALT = {"NaTaCl6": 1.0, "405 line": 0.5}
+CONTENTS: Mapping[str, Mapping[str, float]] = {
+    "NTC": SALT,
+    "NTC + TaCl5": SALT | {"TaCl5": 0.8},
+    "NTC + Ta2O5": SALT | {"Ta2O5": 0.5},
+    "NTC + cover glass": SALT | {"cover glass": 1.0},
+    "NTC + bent Ta-O-Ta": SALT | {"Ta-O-Ta bent": 0.7},
+}
+
+
+@pytest.fixture(scope="module")
+def library() -> BandLibrary:
+    return load_bands()
+
+
+@pytest.fixture(scope="module")
+def hypotheses() -> tuple[Hypothesis, ...]:
+    known = {one.name: one for one in load_hypotheses()}
+    return tuple(known[name] for name in READINGS)
+
+
+def draw_sample(
+    contents: Mapping[str, float],
+    *,
+    library: BandLibrary,
+    simulate: Simulate,
+    make_line: MakeLine,
+    seed: int,
+) -> xr.Dataset:
+    """Return three spots; lines 3 cm-1 and areas 30 % off what the library says."""
+    rng = np.random.default_rng(seed)
+    lines = [
+        make_line(
+            centre=band.wavenumber + rng.normal(0.0, 3.0),
+            area=2e3 * amount * band.strength * band.fwhm * rng.uniform(0.7, 1.3),
+            sigma=0.25 * band.fwhm,
+            gamma=0.3 * band.fwhm,
+        )
+        for species, amount in contents.items()
+        for band in library.select(species).within(105.0, 1090.0).bands
+    ]
+    shift = np.arange(100.0, 1100.0, 2.0)
+    return simulate(lines, seed=seed, shift=shift, scales=(1.0, 0.8, 1.2))
+
+
+@pytest.mark.parametrize("truth", READINGS)
+def test_the_true_reading_is_first(
+    truth: str,
+    library: BandLibrary,
+    hypotheses: tuple[Hypothesis, ...],
+    simulate: Simulate,
+    make_line: MakeLine,
+) -> None:
+    spectra = draw_sample(
+        CONTENTS[truth],
+        library=library,
+        simulate=simulate,
+        make_line=make_line,
+        seed=111,
+    )
+    found = assign(spectra, hypotheses, library=library)
+    assert found.best.hypothesis.name == truth
+    assert found.best.delta_bic == 0.0
+    deltas = [one.delta_bic for one in found.ranked]
+    assert deltas == sorted(deltas)
+    # A band nobody assigned may stand for the only one that tells two apart.
+    assert deltas[1] > (0.0 if "bent" in truth else 10.0)
+    assert found.n_independent == 500.0
+    assert 1.0 <= found.misfit < 2.0
+    others = set(CONTENTS[truth]) - set(SALT)
+    if others:
+        own = {band.name for band in library.select(sorted(others)).bands}
+        assert found.best.discriminating[0].split(" (z")[0] in own
+    for one in found.ranked:
+        assert one.fit is not None
+        assert one.n_parameters == count_parameters(one.fit)
+
+
+def test_a_line_that_no_reading_has_decides_nothing(
+    library: BandLibrary,
+    hypotheses: tuple[Hypothesis, ...],
+    simulate: Simulate,
+    make_line: MakeLine,
+) -> None:
+    """A plasma line at 965: it becomes a band nobody assigned in every reading."""
+    lines = [
+        make_line(
+            centre=band.wavenumber,
+            area=2e3 * amount * band.strength * band.fwhm,
+            sigma=0.25 * band.fwhm,
+            gamma=0.3 * band.fwhm,
+        )
+        for species, amount in CONTENTS["NTC + TaCl5"].items()
+        for band in library.select(species).within(105.0, 1090.0).bands
+    ]
+    lines.append(make_line(centre=965.0, area=8000.0))
+    spectra = simulate(lines, seed=112, shift=np.arange(100.0, 1100.0, 2.0))
+    found = assign(spectra, hypotheses[:2], library=library)
+    assert found.best.hypothesis.name == "NTC + TaCl5"
+    assert found.best.fit is not None
+    extra = [b for b in found.best.fit.model.bands if b.species == UNASSIGNED]
+    assert any(abs(band.wavenumber - 965.0) < 6.0 for band in extra)
+
+
+def test_bic_is_what_it_says(
+    lines: tuple[Any, ...], simulate: Simulate, near: Near
+) -> None:
+    spectra = simulate(lines, seed=113)
+    fits = {
+        "all": fit_bands(spectra, BandModel(bands=near(lines))),
+        "four": fit_bands(spectra, BandModel(bands=near(lines)[:4])),
+    }
+    found = compare_fits(fits)
+    assert found["all"] == 0.0
+    # Each free band has a centre, a width, a share and an area; no misfit here.
+    assert count_parameters(fits["all"]) == 20
+    gained = 2.0 * (fits["four"].solution.cost - fits["all"].solution.cost)
+    assert found["four"] == pytest.approx(gained - 4.0 * math.log(400.0), rel=0.15)
+
+
+def test_spots_are_averaged_with_their_noise(
+    lines: tuple[Any, ...], simulate: Simulate
+) -> None:
+    spectra = simulate(lines, seed=114, scales=(1.0, 2.0))
+    summed = add_spots(spectra)
+    values = spectra[INTENSITY].to_numpy()
+    assert summed[INTENSITY].to_numpy()[0] == pytest.approx(values.mean(axis=0))
+    std = np.sqrt((noise_of(spectra) ** 2).sum(axis=0)) / 2.0
+    assert summed[INTENSITY_STD].to_numpy()[0] == pytest.approx(std)
+    assert summed[INTENSITY].attrs["units"] == "count"
+    assert summed.sizes[SPOT] == 1
+
+
+def test_masked_points_are_left_out_of_the_average(
+    lines: tuple[Any, ...], simulate: Simulate
+) -> None:
+    spectra = simulate(lines, seed=115, scales=(1.0, 1.0))
+    mask = np.zeros((2, 400), dtype=np.int8)
+    mask[0, 50] = 1
+    mask[:, 60] = 1
+    hit = spectra.copy(deep=True)
+    hit[INTENSITY][0, 50] = 1e6
+    summed = add_spots(hit.assign({MASKED: ((SPOT, RAMAN_SHIFT), mask)}))
+    std = noise_of(spectra)
+    assert float(summed[INTENSITY][0, 50]) == float(spectra[INTENSITY][1, 50])
+    assert float(summed[INTENSITY_STD][0, 50]) == pytest.approx(std[1, 50])
+    assert float(summed[INTENSITY_STD][0, 60]) > 100.0 * std[0, 60]
+
+
+def test_a_model_takes_what_is_known_best(library: BandLibrary) -> None:
+    """Templates before learned bands before the library; what is outside is cut."""
+    base = BandModel(bands=library.bands[:1], instrument_fwhm=3.0)
+    shift = np.arange(90.0, 1110.0, 2.0)
+    glass = Template(
+        name="glass", species="cover glass", raman_shift=shift, values=np.ones(510)
+    )
+    own = tuple(
+        Band(name=f"x{c}", species="NaTaCl6", wavenumber=float(c)) for c in (300, 378)
+    )
+    apart = Band(name="x405", species="405 line", wavenumber=405.0)
+    far = Band(name="x1500", species="NaTaCl6", wavenumber=1500.0)
+    learned = ReferenceBands(
+        bands=(*own, far, apart),
+        tie=Tie(
+            name="NaTaCl6",
+            species="NaTaCl6",
+            bands=("x300", "x378", "x1500"),
+            shares=(1.0, 3.0, 1.0),
+        ),
+        source="NTC",
+    )
+    model, lacks = build_model(
+        ("NaTaCl6", "405 line", "cover glass", "TaCl5"),
+        library=library,
+        within=(100.0, 1100.0),
+        base=base,
+        learned={"NaTaCl6": learned},
+        templates={"cover glass": glass},
+    )
+    assert model is not None
+    assert lacks == ""
+    names = [band.name for band in model.bands]
+    assert names[:3] == ["x300", "x378", "x405"]
+    own_names = [b.name for b in library.select("TaCl5").within(100.0, 1100.0).bands]
+    assert names[3:] == own_names
+    assert model.ties[0].bands == ("x300", "x378")
+    assert model.ties[0].shares == (1.0, 3.0)
+    assert model.templates == (glass,)
+    assert model.instrument_fwhm == 3.0
+    # Without the salt's own band apart: its line is not taken.
+    less, _ = build_model(
+        ("NaTaCl6",),
+        library=library,
+        within=(100.0, 1100.0),
+        base=base,
+        learned={"NaTaCl6": learned},
+    )
+    assert less is not None
+    assert [band.name for band in less.bands] == ["x300", "x378"]
+
+
+def test_what_has_no_band_in_the_range_is_told(library: BandLibrary) -> None:
+    base = BandModel(bands=library.bands[:1])
+    model, lacks = build_model(
+        ("NaTaCl6", "Ta=O"), library=library, within=(100.0, 500.0), base=base
+    )
+    assert model is not None
+    assert lacks == "Ta=O: no band of it within the range"
+    none, lacks = build_model(
+        ("Ta=O",), library=library, within=(100.0, 500.0), base=base
+    )
+    assert none is None
+    assert "no band" in lacks
+
+
+def test_readings_that_cannot_be_fitted_come_last(
+    library: BandLibrary,
+    lines: tuple[Any, ...],
+    simulate: Simulate,
+    hypotheses: tuple[Hypothesis, ...],
+) -> None:
+    spectra = simulate(lines, seed=116).sel(raman_shift=slice(100.0, 500.0))
+    only = Hypothesis(name="oxo", species=("Ta=O",), statement="Ta=O alone.")
+    found = assign(spectra, (only, hypotheses[0]), library=library)
+    assert [one.hypothesis.name for one in found.ranked] == ["NTC", "oxo"]
+    last = found.ranked[-1]
+    assert math.isnan(last.delta_bic)
+    assert last.fit is None
+    assert last.discriminating == ()
+    assert "no band of it within the range" in last.reason
+    with pytest.raises(FitError, match="no hypothesis could be fitted: oxo"):
+        assign(spectra, (only,), library=library)
+
+
+def test_a_silent_addition_ranks_by_its_parameters_only(
+    library: BandLibrary, simulate: Simulate, make_line: MakeLine
+) -> None:
+    """Ta=O has no band below 500: the same fit, the same BIC, and a reason."""
+    lines = [make_line(centre=c, area=a) for c, a in ((300.0, 8e3), (378.0, 3e4))]
+    spectra = simulate(lines, seed=117, shift=np.arange(100.0, 500.0, 2.0))
+    two = (
+        Hypothesis(name="salt", species=("NaTaCl6",), statement="a"),
+        Hypothesis(name="and oxo", species=("NaTaCl6", "Ta=O"), statement="b"),
+    )
+    found = assign(spectra, two, library=library)
+    assert [one.delta_bic for one in found.ranked] == pytest.approx([0.0, 0.0])
+    reasons = {one.hypothesis.name: one.reason for one in found.ranked}
+    assert reasons["salt"] == ""
+    assert "Ta=O" in reasons["and oxo"]
+
+
+def test_noise_that_is_underrated_does_not_decide(
+    library: BandLibrary,
+    hypotheses: tuple[Hypothesis, ...],
+    simulate: Simulate,
+    make_line: MakeLine,
+) -> None:
+    """Noise said to be a third of what it is: the salt alone is still first."""
+    spectra = draw_sample(
+        SALT, library=library, simulate=simulate, make_line=make_line, seed=118
+    )
+    shrunk = make_spectra(
+        spectra[RAMAN_SHIFT].to_numpy(),
+        spectra[INTENSITY].to_numpy(),
+        intensity_std=spectra[INTENSITY_STD].to_numpy() / 3.0,
+    )
+    found = assign(shrunk, hypotheses, library=library)
+    assert found.misfit == pytest.approx(9.0, rel=0.5)
+    assert found.best.hypothesis.name == "NTC"
