@@ -45,6 +45,7 @@ from structkit.raman.series import (
     SeriesSample,
     fit_series,
 )
+from structkit.raman.spots import find_odd_spots
 from structkit.raman.statements import load_statements, review_statements
 from structkit.schema import RAMAN_SHIFT
 from structkit.store import write_table, write_tree
@@ -214,6 +215,12 @@ def _remarks_on(
             if verdict.reason
         ]
         fit = one.measured.fit
+        remarks += [
+            (name, "", odd.statement[:1].upper() + odd.statement[1:] + ".")
+            for odd in find_odd_spots(
+                fit, one.members, covariance=one.measured.covariance
+            )
+        ]
         seen = {
             verdict.name
             for verdict in one.measured.identifiability.verdicts

@@ -374,3 +374,27 @@ def test_readings_of_another_substance_are_its_own(tmp_path: Path) -> None:
 def test_mistakes_are_of_this_house(tmp_path: Path) -> None:
     with pytest.raises(StructkitError, match="absent"):
         run_raman(tmp_path / "absent.toml", tmp_path / "out")
+
+
+def test_burnt_spots_are_told(tmp_path: Path) -> None:
+    series = write_raman_series(
+        tmp_path,
+        seed=5,
+        adversary="laser_crystallised",
+        times_h=(6.0,),
+        options=RamanOptions(n_spots=6),
+    )
+    tree = run_raman(series, tmp_path / "out", ensemble=False)
+    truth = xr.load_dataset(tmp_path / "raman_truth.nc", engine="h5netcdf")
+    burnt = truth["crystallised"].sel(sample="6h").to_numpy().astype(bool)
+    rows = read_rows(tmp_path / "out" / "tables" / "raman_remarks.csv")
+    told = {
+        number + 1
+        for number in range(burnt.size)
+        for row in rows
+        if row["sample"] == "6h" and row["remark"].startswith(f"Spot {number + 1}")
+    }
+    assert burnt.any()
+    assert told
+    assert told <= {int(k) + 1 for k in np.flatnonzero(burnt)}
+    assert "6h" in tree.children
