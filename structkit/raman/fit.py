@@ -195,8 +195,8 @@ def fit_bands(
     Notes
     -----
     Weighted least squares with normal priors on centres and widths. The baseline is
-    a penalised spline whose smoothness is the most probable one (the evidence,
-    summed over the spectra), and its uncertainty is in every covariance.
+    a penalised spline, softer by a factor than the most probable one
+    (:func:`choose_smoothness`), and its uncertainty is in every covariance.
     """
     datasets = [spectra] if isinstance(spectra, xr.Dataset) else list(spectra)
     if not datasets:
