@@ -27,7 +27,7 @@ from structkit.schema import INTENSITY, INTENSITY_STD, RAMAN_SHIFT, SPOT, FitSta
 
 SILENT = "no band of it within the range"
 _TELLING = 3
-_COMPLETED = 5
+_COMPLETED = 8
 """Readings that are tried again with bands nobody assigned."""
 _EXTRA = 2
 

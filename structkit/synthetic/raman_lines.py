@@ -246,6 +246,8 @@ def _measure(
     offsets = width * np.arange(-_WIDTH_REACH, reach, _WIDTH_STEPS)
     spline = CubicSpline(offsets, line_density(offsets, shape))
     turns = spline.derivative().roots(extrapolate=False)
+    if turns.size == 0:  # the turn lies on a knot and rounding hides it
+        turns = offsets[[int(np.argmax(spline(offsets)))]]
     heights = spline(turns)
     top = float(turns[np.argmax(heights)])
     crossings = spline.solve(0.5 * float(heights.max()), extrapolate=False)
