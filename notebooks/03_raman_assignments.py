@@ -178,8 +178,8 @@ assert found.verdict("TaCl6 A1g").z > 3.0
 assert (undetermined["why"] != "").all()
 
 # %% [markdown]
-# Put two bands where the instrument shows one, half a cm-1 apart: they cannot both have a
-# number, and it is said which of them, or that only the sum, is known.
+# Put two bands where the instrument shows one, half a cm-1 apart: they cannot both
+# have a number, and it is said which of them, or that only the sum, is known.
 
 # %%
 line = replace(library.get("405"), wavenumber_std=0.2, family="405")
