@@ -95,7 +95,8 @@ def describe(numbers: dict[str, int], minutes: float) -> str:
         "backgrounds are none of the fitter's. Each is calibrated on its own silicon, "
         "prepared and fitted unattended with the defaults. "
         f"{minutes:.0f} min (kept series not counted).\n\n"
-        "Written by `python -m benchmarks.raman --keep FOLDER -o "
+        f"Written by `python -m benchmarks.raman -n {numbers['resolved']} --unresolved "
+        f"{numbers['unresolved']} --adversaries {numbers[HONEST[0]]} --keep FOLDER -o "
         "docs/raman_measured.md`."
     )
 

@@ -17,13 +17,20 @@ import xarray as xr
 from structkit.errors import FitError
 from structkit.raman.bands import Band
 from structkit.raman.covariance import FitCovariance, correlation_length, covariance_of
-from structkit.raman.fit import MASKED, BandFit, fit_bands, noise_of
+from structkit.raman.fit import BandFit, fit_bands, noise_of
 from structkit.raman.hypotheses import Hypothesis
 from structkit.raman.library import BandLibrary
 from structkit.raman.model import BandModel, Template, Tie
 from structkit.raman.references import ReferenceBands
 from structkit.raman.search import add_missing_bands, charge_found
-from structkit.schema import INTENSITY, INTENSITY_STD, RAMAN_SHIFT, SPOT, FitStatus
+from structkit.schema import (
+    INTENSITY,
+    INTENSITY_STD,
+    MASKED,
+    RAMAN_SHIFT,
+    SPOT,
+    FitStatus,
+)
 
 SILENT = "no band of it within the range"
 _TELLING = 3
@@ -154,7 +161,7 @@ def _complete(
 
 
 def add_spots(spectra: xr.Dataset) -> xr.Dataset:
-    """Return one spectrum: the mean of the spots, each scaled to the same light.
+    """Return one spectrum: the mean of the spots.
 
     Points that are masked in a spot are left out of the mean.
     """

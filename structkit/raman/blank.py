@@ -18,12 +18,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import BSpline
 
 from structkit.errors import DataQualityWarning, SchemaError
-from structkit.raman.cosmic import MASKED
 from structkit.raman.gain import estimate_noise, noise_std
 from structkit.raman.reduction import REDUCTION
 from structkit.schema import (
     INTENSITY,
     INTENSITY_STD,
+    MASKED,
     RAMAN_SHIFT,
     SPOT,
     validate_spectra,

@@ -22,6 +22,7 @@ from structkit.raman.remarks import add_remark
 from structkit.raman.sharpness import find_sharp_points
 from structkit.schema import (
     INTENSITY,
+    MASKED,
     RAMAN_SHIFT,
     SPOT,
     validate_spectra,
@@ -30,8 +31,6 @@ from structkit.schema import (
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-MASKED = "masked"
-"""Variable (spot, raman_shift), int8: 1 where a point carries no information."""
 SPIKE = "spike"
 REMOVED_POINT = "removed_point"
 

@@ -42,6 +42,7 @@ from structkit.schema import (
     GAIN,
     INTENSITY,
     INTENSITY_STD,
+    MASKED,
     RAMAN_SHIFT,
     READOUT_STD,
     FitStatus,
@@ -53,8 +54,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-MASKED = "masked"
-"""Variable (spot, raman_shift): 1 where a point has no weight."""
 _NO_WEIGHT = 1e6
 _FIRST_STEPS = 12
 _FIRST_ENOUGH = 0.5

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from structkit.errors import FitError, SchemaError
 from structkit.raman.covariance import covariance_of
 from structkit.raman.fit import (
-    MASKED,
     BandFit,
     choose_smoothness,
     fit_bands,
@@ -32,6 +31,7 @@ from structkit.schema import (
     GAIN,
     INTENSITY,
     INTENSITY_STD,
+    MASKED,
     RAMAN_SHIFT,
     READOUT_STD,
     SPECIES,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from structkit.raman import windows
 from structkit.raman.covariance import FitCovariance, covariance_of
 from structkit.raman.fit import BandFit
 from structkit.raman.identify import Identifiability, identify_bands
@@ -38,17 +39,17 @@ _LOSS = "an intensity loss, consistent with substitution; no proof of it"
 class MetricRules:
     """Which bands make which metric; windows in **cm-1**, lower end included."""
 
-    out_of_plane: Window = (100.0, 150.0)
+    out_of_plane: Window = windows.OUT_OF_PLANE_BEND.limits
     """Out-of-plane Ta-Cl bends of the study."""
-    in_plane: Window = (150.0, 200.0)
+    in_plane: Window = windows.IN_PLANE_BEND.limits
     """In-plane Ta-Cl bends of the study."""
-    stretch: Window = (200.0, 420.0)
+    stretch: Window = windows.STRETCHES.limits
     """Ta-Cl stretches, the 405 line included."""
-    equatorial: Window = (280.0, 400.0)
+    equatorial: Window = windows.EQUATORIAL.limits
     """What the 405 line is compared with."""
     axial: Window = (400.0, 420.0)
     """The 405 line."""
-    oxide: Window = (700.0, 900.0)
+    oxide: Window = windows.BRIDGE.limits
     """Ta-O-Ta bands."""
     rivals: tuple[str, ...] = ()
     """Species whose bands are no part of the sample's salt: residues, oxide, glass of

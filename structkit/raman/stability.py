@@ -17,10 +17,16 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from structkit.errors import SchemaError
-from structkit.raman.cosmic import MASKED
 from structkit.raman.gain import NoiseModel, estimate_noise, noise_variance
 from structkit.raman.remarks import REMARKS
-from structkit.schema import INTENSITY, RAMAN_SHIFT, SPOT, TIME, validate_spectra
+from structkit.schema import (
+    INTENSITY,
+    MASKED,
+    RAMAN_SHIFT,
+    SPOT,
+    TIME,
+    validate_spectra,
+)
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

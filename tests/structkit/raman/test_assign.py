@@ -19,13 +19,20 @@ from structkit.raman.assign import (
     count_parameters,
 )
 from structkit.raman.bands import Band
-from structkit.raman.fit import MASKED, fit_bands, noise_of
+from structkit.raman.fit import fit_bands, noise_of
 from structkit.raman.hypotheses import Hypothesis, load_hypotheses
 from structkit.raman.library import BandLibrary, load_bands
 from structkit.raman.model import BandModel, Template, Tie
 from structkit.raman.references import ReferenceBands
 from structkit.raman.search import UNASSIGNED
-from structkit.schema import INTENSITY, INTENSITY_STD, RAMAN_SHIFT, SPOT, make_spectra
+from structkit.schema import (
+    INTENSITY,
+    INTENSITY_STD,
+    MASKED,
+    RAMAN_SHIFT,
+    SPOT,
+    make_spectra,
+)
 
 Simulate = Callable[..., xr.Dataset]
 Near = Callable[..., tuple[Band, ...]]

@@ -8,9 +8,8 @@ import xarray as xr
 
 from structkit.errors import DataQualityWarning, SchemaError
 from structkit.raman.blank import prepare_blank, smooth_spline
-from structkit.raman.cosmic import MASKED
 from structkit.raman.reduction import reduce_spectra
-from structkit.schema import make_spectra
+from structkit.schema import MASKED, make_spectra
 
 SHIFT = np.arange(90.0, 1110.0, 1.75)
 AXIS = np.arange(100.0, 1095.0, 1.6)

@@ -8,11 +8,10 @@ import xarray as xr
 
 from structkit.errors import SchemaError
 from structkit.raman.cosmic import (
-    MASKED,
     remove_cosmic_rays,
 )
 from structkit.raman.remarks import list_remarks
-from structkit.schema import INTENSITY, make_spectra
+from structkit.schema import INTENSITY, MASKED, make_spectra
 
 SHIFT = np.arange(100.0, 1750.0, 1.75)
 FWHM = 6.6

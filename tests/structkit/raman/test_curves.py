@@ -7,10 +7,10 @@ import xarray as xr
 from structkit.errors import FitError
 from structkit.raman.bands import Band
 from structkit.raman.curves import spectrum_curves
-from structkit.raman.fit import MASKED, BandFit, fit_bands
+from structkit.raman.fit import BandFit, fit_bands
 from structkit.raman.identify import identify_bands
 from structkit.raman.model import BandModel, Tie
-from structkit.schema import make_spectra
+from structkit.schema import MASKED, make_spectra
 
 SHIFT = np.arange(200.0, 600.0, 2.0)
 BANDS = (

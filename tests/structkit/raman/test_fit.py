@@ -17,12 +17,13 @@ from structkit.errors import FitError, SchemaError
 from structkit.raman.bands import Band
 from structkit.raman.baseline import SMOOTHNESS_GRID, penalty_weight
 from structkit.raman.covariance import covariance_of
-from structkit.raman.fit import MASKED, BandFit, check_model, fit_bands, noise_of
+from structkit.raman.fit import BandFit, check_model, fit_bands, noise_of
 from structkit.raman.model import BandModel, BaselineOptions, Template, Tie
 from structkit.raman.shapes import evaluate_shape
 from structkit.schema import (
     INTENSITY,
     INTENSITY_STD,
+    MASKED,
     RAMAN_SHIFT,
     SPOT,
     FitStatus,

@@ -13,11 +13,11 @@ from structkit.errors import FitError, SchemaError
 from structkit.raman import map as fit_map_module
 from structkit.raman.bands import Band
 from structkit.raman.covariance import covariance_of
-from structkit.raman.fit import MASKED, fit_bands
+from structkit.raman.fit import fit_bands
 from structkit.raman.map import TEMPLATE, fit_map
 from structkit.raman.model import BandModel, BaselineOptions, Template, Tie
 from structkit.raman.parameters import make_parameters
-from structkit.schema import BAND, INTENSITY, SPECIES, SPOT, make_spectra
+from structkit.schema import BAND, INTENSITY, MASKED, SPECIES, SPOT, make_spectra
 
 Simulate = Callable[..., xr.Dataset]
 Near = Callable[..., tuple[Band, ...]]

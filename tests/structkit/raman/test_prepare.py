@@ -11,7 +11,6 @@ import xarray as xr
 from structkit.errors import DataQualityWarning, SchemaError
 from structkit.raman.blank import BLANK, BLANK_STD
 from structkit.raman.calibrate import AXIS_OFFSET, AXIS_OFFSET_STD, AxisCalibration
-from structkit.raman.cosmic import MASKED
 from structkit.raman.prepare import GAIN_STD, PreparationOptions, prepare_spectra
 from structkit.raman.reduction import REDUCTION, reduction_factor
 from structkit.raman.remarks import add_remark, list_remarks
@@ -19,6 +18,7 @@ from structkit.schema import (
     GAIN,
     INTENSITY,
     INTENSITY_STD,
+    MASKED,
     RAMAN_SHIFT,
     READOUT_STD,
     make_spectra,

@@ -7,10 +7,9 @@ import pytest
 import xarray as xr
 
 from structkit.errors import SchemaError
-from structkit.raman.cosmic import MASKED
 from structkit.raman.remarks import list_remarks
 from structkit.raman.stability import assess_stability, find_steady_run
-from structkit.schema import INTENSITY, make_spectra
+from structkit.schema import INTENSITY, MASKED, make_spectra
 
 SHIFT = np.arange(100.0, 1700.0, 1.75)
 GAIN, READOUT = 0.5, 4.0
