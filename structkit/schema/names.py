@@ -41,6 +41,28 @@ SUMMED = "summed"
 GAIN = "gain"
 READOUT_STD = "readout_std"
 
+FREQUENCY = "frequency"
+IMPEDANCE = "impedance"
+IMPEDANCE_STD = "impedance_std"
+TEMPERATURE = "temperature"
+HISTORY = "history"
+VOLTAGE = "voltage"
+CURRENT = "current"
+ELEMENT = "element"
+CONTRIBUTION = "contribution"
+
+CHEMICAL_SHIFT = "chemical_shift"
+SIGNAL = "signal"
+DELAY = "delay"
+SITE = "site"
+NUCLEUS = "nucleus"
+LARMOR_FREQUENCY = "larmor_frequency"
+CARRIER_FREQUENCY = "carrier_frequency"
+REFERENCE_FREQUENCY = "reference_frequency"
+MAS_RATE = "mas_rate"
+RECYCLE_DELAY = "recycle_delay"
+SCANS = "scans"
+
 COUNTS = "count"
 COUNTS_PER_SECOND = "count s-1"
 ARBITRARY = "1"
@@ -62,6 +84,20 @@ UNITS = {
     ACCUMULATIONS: "1",
     GAIN: "count",
     READOUT_STD: "count",
+    FREQUENCY: "Hz",
+    IMPEDANCE: "ohm",
+    IMPEDANCE_STD: "ohm",
+    TEMPERATURE: "K",
+    VOLTAGE: "V",
+    CURRENT: "A",
+    CHEMICAL_SHIFT: "ppm",
+    DELAY: "s",
+    LARMOR_FREQUENCY: "MHz",
+    CARRIER_FREQUENCY: "MHz",
+    REFERENCE_FREQUENCY: "MHz",
+    MAS_RATE: "Hz",
+    RECYCLE_DELAY: "s",
+    SCANS: "1",
 }
 LONG_NAMES = {
     TWO_THETA: "2θ",
@@ -90,6 +126,23 @@ LONG_NAMES = {
     SUMMED: "accumulations were summed",
     GAIN: "noise variance over intensity",
     READOUT_STD: "standard deviation of the noise at no light",
+    FREQUENCY: "frequency",
+    IMPEDANCE: "impedance",
+    IMPEDANCE_STD: "standard uncertainty of each part of the impedance",
+    TEMPERATURE: "temperature of the measurement",
+    HISTORY: "what the sample went through before",
+    VOLTAGE: "voltage",
+    CURRENT: "current",
+    CHEMICAL_SHIFT: "chemical shift",
+    SIGNAL: "free induction decay",
+    DELAY: "recovery delay",
+    NUCLEUS: "nucleus",
+    LARMOR_FREQUENCY: "Larmor frequency",
+    CARRIER_FREQUENCY: "frequency at the middle of the spectrum",
+    REFERENCE_FREQUENCY: "frequency of 0 ppm",
+    MAS_RATE: "spinning rate as declared",
+    RECYCLE_DELAY: "recycle delay",
+    SCANS: "scans",
 }
 
 
