@@ -34,6 +34,10 @@ class Band:
     """Expected Lorentzian share, 0 Gaussian to 1 Lorentzian."""
     lorentz_std: float = 0.3
     """1 sigma of the normal prior on it."""
+    skew: float = 0.0
+    """Expected skew: how much more of the width lies above the centre than below."""
+    skew_std: float = 0.0
+    """1 sigma of the normal prior on it; 0 holds it. Each band has its own."""
     family: str = ""
     """Bands of one family share width and shape; empty: a family of its own."""
     mode: str = ""
@@ -69,6 +73,11 @@ class Band:
         if self.grade not in get_args(Grade):
             raise SchemaError(
                 f"band {self.name!r}: grade {self.grade!r} is none of {get_args(Grade)}"
+            )
+        if not (abs(self.skew) < 1.0 and self.skew_std >= 0.0):
+            raise SchemaError(
+                f"band {self.name!r}: skew must lie between -1 and 1, skew_std at 0 or "
+                "above"
             )
         low, high = self.limits
         if not low < self.wavenumber < high:

@@ -1,9 +1,9 @@
 """Where each parameter of a band model stands, its start, prior and limits.
 
 Shared by all spectra: centres, logarithms of the widths and mixings of the families,
-shifts of the templates, and the drifts of centres and widths where the model has
-them. Of each spectrum alone: areas of the bands, scales of the templates, and the
-axis shift.
+skews of the bands that may have one, shifts of the templates, and the drifts of
+centres and widths where the model has them. Of each spectrum alone: areas of the
+bands, scales of the templates, and the axis shift.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 MIXING_LIMITS = (0.0, 1.0)
+SKEW_LIMITS = (-0.6, 0.6)
 _VOIGT_MIXING = 0.98
 _WIDTH_SIGMAS = 2.0
 _TEMPLATE_SHIFT_STD = 1.0
@@ -60,6 +61,12 @@ class Layout:
     """Logarithms of the families' FWHM."""
     mixing: slice
     """Lorentzian shares of the families."""
+    skewed: Indices
+    """Bands whose skew is fitted, shape (n_skewed,)."""
+    held_skew: Floats
+    """Skew of each band where it is not, shape (n_bands,)."""
+    skew: slice
+    """Skews of the bands of ``skewed``."""
     template_shift: slice
     """Shifts of the templates, cm-1."""
     centre_drift: slice
@@ -100,7 +107,10 @@ def make_layout(model: BandModel, *, n_edges: int = 0) -> Layout:
     n_templates = len(model.templates)
     n_areas = len(model.free_bands) + len(model.ties)
     drift = (n_bands, n_families) if model.drift else (0, 0)
-    sizes = [n_bands, n_families, n_families, n_templates, *drift]
+    straight = model.shape == "voigt"
+    skewed = [k for k, b in enumerate(model.bands) if b.skew_std > 0.0 and not straight]
+    held = np.asarray([0.0 if straight else band.skew for band in model.bands])
+    sizes = [n_bands, n_families, n_families, len(skewed), n_templates, *drift]
     ends = np.cumsum([0, *sizes]).tolist()
     shared = [slice(a, b) for a, b in itertools.pairwise(ends)]
     return Layout(
@@ -108,9 +118,12 @@ def make_layout(model: BandModel, *, n_edges: int = 0) -> Layout:
         centre=shared[0],
         log_width=shared[1],
         mixing=shared[2],
-        template_shift=shared[3],
-        centre_drift=shared[4],
-        width_drift=shared[5],
+        skewed=np.asarray(skewed, dtype=np.intp),
+        held_skew=held,
+        skew=shared[3],
+        template_shift=shared[4],
+        centre_drift=shared[5],
+        width_drift=shared[6],
         n_shared=ends[-1],
         shares=model.shares,
         area=slice(0, n_areas),
@@ -156,6 +169,9 @@ def shared_priors(model: BandModel, layout: Layout, *, step: float) -> Priors:
     low[layout.mixing], high[layout.mixing] = MIXING_LIMITS
     if model.shape == "voigt":
         high[layout.mixing] = _VOIGT_MIXING
+    mean[layout.skew] = [bands[k].skew for k in layout.skewed]
+    std[layout.skew] = [bands[k].skew_std for k in layout.skewed]
+    low[layout.skew], high[layout.skew] = SKEW_LIMITS
     own = [0.0 if t.background else _TEMPLATE_SHIFT_STD for t in model.templates]
     std[layout.template_shift] = np.maximum(own, _HELD)
     low[layout.template_shift] = -4.0 * np.asarray(own)

@@ -1,8 +1,9 @@
 """The parameters of a band model as lmfit's, to look at, hold and limit.
 
 Names are ``<band>_centre``, ``<family>_fwhm``, ``<family>_lorentz``,
-``<template>_shift``, ``<column>_area_<spectrum>`` and ``axis_shift_<spectrum>``, with
-what is no letter or digit replaced by ``_``; spectra count from 1.
+``<band>_skew``, ``<template>_shift``, ``<column>_area_<spectrum>`` and
+``axis_shift_<spectrum>``, with what is no letter or digit replaced by ``_``; spectra
+count from 1.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ def shared_names(model: BandModel) -> list[str]:
     names = [f"{band}_centre" for band in bands]
     names += [f"{family}_fwhm" for family in families]
     names += [f"{family}_lorentz" for family in families]
+    skewed = make_layout(model).skewed
+    names += [f"{bands[k]}_skew" for k in skewed]
     names += [f"{identifier(t.name)}_shift" for t in model.templates]
     if model.drift:
         names += [f"{band}_centre_drift" for band in bands]

@@ -101,6 +101,7 @@ def evaluate_columns(
             width[layout.family],
             mixing[layout.family],
             shape=model.shape,
+            skew=band_skews(layout, shared),
             instrument_fwhm=model.instrument_fwhm,
         )
         area = (layout.shares @ local[layout.area])[:, None]
@@ -112,6 +113,8 @@ def evaluate_columns(
         member[np.arange(n), layout.family] = 1.0
         by_shared[:, layout.log_width] = (area * values.by_log_width).T @ member
         by_shared[:, layout.mixing] = (area * values.by_mixing).T @ member
+        chosen = layout.skewed
+        by_shared[:, layout.skew] = (area[chosen] * values.by_skew[chosen]).T
         if model.drift:
             drift = spectrum.along
             by_shared[:, layout.centre_drift] = drift * by_shared[:, layout.centre]
@@ -137,6 +140,13 @@ def place_bands(
         centre = centre + along * shared[layout.centre_drift]
         log_width = log_width + along * shared[layout.width_drift]
     return centre, np.exp(log_width)
+
+
+def band_skews(layout: Layout, shared: Floats) -> Floats:
+    """Return the skew of each band, shape (n_bands,)."""
+    skew = layout.held_skew.copy()
+    skew[layout.skewed] = shared[layout.skew]
+    return skew
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,6 +17,7 @@ from structkit.raman.bands import Band
 from structkit.raman.covariance import FitCovariance
 from structkit.raman.fit import BandFit
 from structkit.raman.model import Tie
+from structkit.raman.problem import band_skews
 
 CENTRE_STD = 1.0
 """1 sigma of a band's shift from reference to sample, **cm-1**: strain, laser heat."""
@@ -124,6 +125,8 @@ def _learn(fit: BandFit, number: int, covariance: FitCovariance, source: str) ->
         fwhm_factor=WIDTH_FACTOR,
         lorentz=float(shared[layout.mixing][family]),
         lorentz_std=LORENTZ_STD,
+        skew=float(band_skews(layout, shared)[number]),
+        skew_std=0.0,
         family="",
         source=f"fitted to {source}",
         doi="",

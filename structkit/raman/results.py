@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from structkit.raman.fit import BandFit
 from structkit.raman.identify import BandStatus, Verdict
 from structkit.raman.metrics import Metric
-from structkit.raman.problem import place_bands
+from structkit.raman.problem import band_skews, place_bands
 from structkit.raman.sample import MetricRules, SampleMetrics
 from structkit.raman.search import UNASSIGNED
 from structkit.raman.series import RIVALS, SampleResult, SeriesResult
@@ -48,6 +48,16 @@ Floats = NDArray[np.float64]
 Window = tuple[float, float]
 Data = Mapping[str, tuple[tuple[str, ...], object, str, str]]
 
+_SHAPE_NUMBERS = (
+    "centre",
+    "centre_std",
+    "fwhm",
+    "fwhm_std",
+    "lorentz",
+    "lorentz_std",
+    "skew",
+    "skew_std",
+)
 SUM_STATUS = "sum of merged bands"
 LOSS_METRIC = "S_ax"
 _NOT_RESOLVED = "not resolved: "
@@ -375,6 +385,8 @@ def _bands_of(one: SampleResult, measured: SampleMetrics) -> xr.Dataset:
             ("fwhm_std", centres, "standard uncertainty of the width"),
             ("lorentz", "1", "Lorentzian share"),
             ("lorentz_std", "1", "standard uncertainty of the Lorentzian share"),
+            ("skew", "1", "skew: half widths above and below the centre"),
+            ("skew_std", "1", "standard uncertainty of the skew; 0: held"),
             ("delta_bic", "1", "BIC with the band less BIC without"),
         )
     }
@@ -445,6 +457,7 @@ def _band_rows(
         layout, fit.solution.shared, along=fit.spectra[members[0]].along
     )
     mixing = fit.solution.shared[layout.mixing]
+    skews = band_skews(layout, fit.solution.shared)
     rows = []
     for number, band in enumerate(model.bands):
         column = int(np.flatnonzero(place[number])[0]) if place[number].any() else 0
@@ -463,14 +476,14 @@ def _band_rows(
                 "fwhm_std": width * _std_at(measured, members, "log_width", family),
                 "lorentz": float(mixing[family]),
                 "lorentz_std": _std_at(measured, members, "mixing", family),
+                "skew": float(skews[number]),
+                "skew_std": _skew_std(measured, number),
                 "area": fit.band_areas[list(members), number],
                 "area_std": share * sigma[:, column],
                 **_verdict_cells(measured.identifiability.verdicts[column]),
             }
         )
-    unknown = dict.fromkeys(
-        ("centre", "centre_std", "fwhm", "fwhm_std", "lorentz", "lorentz_std"), math.nan
-    )
+    unknown = dict.fromkeys(_SHAPE_NUMBERS, math.nan)
     for number, template in enumerate(model.templates):
         column = layout.scale.start + number
         rows.append(
@@ -486,6 +499,16 @@ def _band_rows(
             }
         )
     return rows
+
+
+def _skew_std(measured: SampleMetrics, number: int) -> float:
+    """Return 1 sigma of a band's skew; 0 where it is held."""
+    layout = measured.fit.layout
+    where = np.flatnonzero(layout.skewed == number)
+    if not where.size:
+        return 0.0
+    place = layout.skew.start + int(where[0])
+    return math.sqrt(max(float(measured.covariance.shared[place, place]), 0.0))
 
 
 def _std_at(
@@ -525,12 +548,7 @@ def _sum_rows(
                 "kind": "sum",
                 SPECIES: " + ".join(species),
                 "origin": "",
-                "centre": math.nan,
-                "centre_std": math.nan,
-                "fwhm": math.nan,
-                "fwhm_std": math.nan,
-                "lorentz": math.nan,
-                "lorentz_std": math.nan,
+                **dict.fromkeys(_SHAPE_NUMBERS, math.nan),
                 "area": fit.areas[np.ix_(list(members), columns)].sum(axis=1),
                 "area_std": np.sqrt(np.maximum(variances, 0.0)),
                 "status": SUM_STATUS,

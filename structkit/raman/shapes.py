@@ -1,7 +1,8 @@
 """Band shapes of unit area, and their derivatives.
 
 Both shapes are a function of the distance to the centre, of one width and of one
-number between Gaussian (0) and Lorentzian (1). Kernels: arrays in, arrays out.
+number between Gaussian (0) and Lorentzian (1); a pseudo-Voigt may be wider on one side
+than on the other, as bands of a glass are. Kernels: arrays in, arrays out.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class ShapeValues:
     """Derivative by the logarithm of the width."""
     by_mixing: Floats
     """Derivative by the Lorentzian share."""
+    by_skew: Floats
+    """Derivative by the skew; zero for a Voigt, which has none."""
 
 
 def evaluate_shape(
@@ -49,6 +52,7 @@ def evaluate_shape(
     mixing: Floats,
     *,
     shape: Shape = "pseudo-voigt",
+    skew: Floats | None = None,
     instrument_fwhm: float = 0.0,
 ) -> ShapeValues:
     """Evaluate bands of unit area.
@@ -64,12 +68,20 @@ def evaluate_shape(
         width.
     shape : {"pseudo-voigt", "voigt"}
         A sum or a convolution of both.
+    skew : ndarray, shape (n_bands,), optional
+        Of a pseudo-Voigt, -1 to 1 exclusive: the half width is ``(1 + skew) / 2`` of
+        the width above the centre and ``(1 - skew) / 2`` below. Default: none.
     instrument_fwhm : float
         Gaussian FWHM of the instrument, **cm-1**; only a Voigt is broadened by it.
 
     Returns
     -------
     ShapeValues
+
+    Notes
+    -----
+    A skewed band is two halves of one height that meet at the centre, the maximum;
+    area and FWHM are those of the symmetric band of the same width.
 
     References
     ----------
@@ -85,25 +97,29 @@ def evaluate_shape(
     w, m = width[:, None], mixing[:, None]
     if shape == "voigt":
         return _voigt(distance, w, m, instrument_fwhm)
-    return _pseudo_voigt(distance, w, m)
+    leaning = np.zeros(width.size) if skew is None else np.asarray(skew, dtype=float)
+    return _pseudo_voigt(distance, w, m, leaning)
 
 
-def _pseudo_voigt(x: Floats, w: Floats, m: Floats) -> ShapeValues:
+def _pseudo_voigt(x: Floats, w: Floats, m: Floats, skew: Floats) -> ShapeValues:
     """Return ``m L + (1 - m) G``, both of FWHM ``w``."""
-    out = np.empty((4, *x.shape))
-    _fill_pseudo_voigt(np.ascontiguousarray(x), w[:, 0].copy(), m[:, 0].copy(), out)
-    return ShapeValues(out[0], out[1], out[2], out[3])
+    out = np.empty((5, *x.shape))
+    line = np.ascontiguousarray(x)
+    _fill_pseudo_voigt(line, w[:, 0].copy(), m[:, 0].copy(), skew, out)
+    return ShapeValues(out[0], out[1], out[2], out[3], out[4])
 
 
 @numba.njit(cache=True)
-def _fill_pseudo_voigt(x, w, m, out):  # type: ignore[no-untyped-def]
+def _fill_pseudo_voigt(x, w, m, skew, out):  # type: ignore[no-untyped-def]
     """Write values and derivatives of pseudo-Voigts into ``out``."""
     n_bands, n_points = x.shape
     for k in range(n_bands):
         mixing, rest, inverse = m[k], 1.0 - m[k], 1.0 / w[k]
         top_lorentz, top_gauss = _LORENTZ_HEIGHT * inverse, _GAUSS_HEIGHT * inverse
         for i in range(n_points):
-            u = x[k, i] * inverse
+            side = 1.0 if x[k, i] > 0.0 else -1.0
+            stretch = 1.0 / (1.0 + side * skew[k])
+            u = x[k, i] * inverse * stretch
             tail = 1.0 / (1.0 + 4.0 * u * u)
             lorentz = top_lorentz * tail
             exponent = 4.0 * LN2 * u * u
@@ -111,9 +127,10 @@ def _fill_pseudo_voigt(x, w, m, out):  # type: ignore[no-untyped-def]
             value = mixing * lorentz + rest * gauss
             slope = 8.0 * (mixing * lorentz * tail + rest * LN2 * gauss)
             out[0, k, i] = value
-            out[1, k, i] = slope * u * inverse
+            out[1, k, i] = slope * u * inverse * stretch
             out[2, k, i] = slope * u * u - value
             out[3, k, i] = lorentz - gauss
+            out[4, k, i] = slope * u * u * side * stretch
 
 
 def _gauss_share(m: Floats) -> tuple[Floats, Floats]:
@@ -144,4 +161,6 @@ def _voigt(x: Floats, w: Floats, m: Floats, instrument: float) -> ShapeValues:
     by_log_width = by_gamma * gamma + by_sigma * sigma_by_own * own
     own_by_mixing: Floats = w * share_slope
     by_mixing = by_gamma * (0.5 * w) + by_sigma * sigma_by_own * own_by_mixing
-    return ShapeValues(value, -per_x * slope.real, by_log_width, by_mixing)
+    by_centre = -per_x * slope.real
+    none = np.zeros_like(by_centre)
+    return ShapeValues(value, by_centre, by_log_width, by_mixing, none)

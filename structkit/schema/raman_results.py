@@ -29,6 +29,8 @@ what has an area of its own in the fit: a band, a tie of bands, a template):
 ``status``, ``status_reason``
 ``centre``, ``fwhm``          band               ``cm-1``, each with ``_std``
 ``lorentz``                   band               Lorentzian share, with ``_std``
+``skew``                      band               share of the width above the centre
+                                                 less that below; ``_std`` 0: held
 ``delta_bic``                 band               BIC with it less BIC without
 ``area``                      spot, band         intensity times ``cm-1``; ``_std``
 ``correlation``               column, column_    of areas summed over the spots
