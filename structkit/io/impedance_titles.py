@@ -207,7 +207,7 @@ def normalise_title(text: str) -> str:
     ):
         plain = plain.replace(old, new)
     plain = re.sub(r"^data\s*:\s*", "", plain, flags=re.I)
-    return re.sub(r"^(?:neg(?:ative)?\.?|minus)\s+", "-", plain, flags=re.I)
+    return re.sub(r"^(?:negative|neg\.?|minus)\s+", "-", plain, flags=re.I)
 
 
 def read_temperature(text: str) -> float | None:

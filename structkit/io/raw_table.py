@@ -191,16 +191,27 @@ def split_row(line: str, width: int) -> list[str] | None:
     (['1,5', '2,5', '3'], None)
     """
     for splitter in _ROW_SPLITTERS:
-        cells = _drop_last_empty(re.split(splitter, line.strip("\r\n ")))
+        cells = re.split(splitter, line.strip("\r\n "))
+        if len(cells) != width:
+            cells = _drop_last_empty(cells)
         if len(cells) == width:
             return [cell.strip() for cell in cells]
     return None
 
 
 def looks_like_row(line: str) -> bool:
-    """Return whether a line begins with a number and holds a second cell."""
+    """Return whether a line begins with two numbers, or is mostly numbers.
+
+    Examples
+    --------
+    >>> [looks_like_row(line) for line in ("1,5; 2", "12:00:01, 1, 2", "a 1")]
+    [True, True, False]
+    """
     words = [word for word in re.split(r"[;,\s]+", line.strip()) if word]
-    return len(words) > 1 and all(_NUMBER.fullmatch(word) for word in words[:2])
+    numeric = [_NUMBER.fullmatch(word) is not None for word in words]
+    if len(words) < 2 or (not words[0][0].isdigit() and not numeric[0]):
+        return False
+    return all(numeric[:2]) or (len(words) > 2 and 3 * sum(numeric) >= 2 * len(words))
 
 
 def read_cells(

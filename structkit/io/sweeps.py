@@ -30,6 +30,8 @@ Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 
 _MIN_POINTS = 3
+_MIN_SWEEP = 5
+"""Points that rise or fall in sequence and are no accident of disorder."""
 _SAME_FREQUENCY = 1e-3
 """Relative difference below which two frequencies are one: instruments repeat a
 frequency to 1e-4, and neighbours of a sweep differ by 1e-2 or more."""
@@ -199,8 +201,8 @@ def _merge_duplicates(rows: _Rows, table: RawTable) -> _Rows:
 def _split(rows: _Rows, table: RawTable) -> tuple[list[Places], list[str]]:
     """Return the places of each sweep, and remarks.
 
-    Rows in disorder are one sweep unless a frequency comes again. Then the pieces
-    that only rise or fall are the sweeps.
+    Pieces that only rise or fall and cover one band are sweeps. Anything else is one
+    sweep in disorder, unless a frequency comes again.
     """
     runs = split_runs(rows.frequency)
     if len(runs) == 1:
@@ -209,8 +211,9 @@ def _split(rows: _Rows, table: RawTable) -> tuple[list[Places], list[str]]:
     if len(runs) == 1:
         return runs, remarks
     repeated = _first_repetition(rows.frequency)
-    is_long = all(run.size >= _MIN_POINTS for run in runs)
-    if is_long and (repeated is not None or _bands_overlap(runs, rows.frequency)):
+    enough = _MIN_POINTS if repeated is not None else _MIN_SWEEP
+    is_long = all(run.size >= enough for run in runs)
+    if is_long and _bands_overlap(runs, rows.frequency):
         return runs, remarks
     if repeated is None:
         where = table.where(int(rows.places[runs[1][0]]))

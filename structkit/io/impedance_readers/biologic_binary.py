@@ -7,8 +7,9 @@ unknown id makes the rows unreadable, and is refused by name: export as .mpt.
 
 References
 ----------
-The maker publishes no description; ids and widths are those that EC-Lab's own text
-exports of the same files show, and that users of the format have collected.
+The maker publishes no description. Ids 4, 13, 24, 32-39, 76, 77, 131, 169 and 172 were
+checked on measured files, those of the impedance against EC-Lab's own text export; the
+others are as users of the format report them, and hold only if the rows fill the file.
 """
 
 from __future__ import annotations
@@ -203,9 +204,7 @@ def _rows(data: _Module, path: Path) -> tuple[list[int], NDArray[np.void]]:
     remedy = "export it from EC-Lab as text (.mpt)"
     at = _ROWS_AT.get(data.version)
     if at is None:
-        raise ReadError(
-            f"{path}: data of version {data.version} are not known; {remedy}"
-        )
+        raise ReadError(f"{path}: data version {data.version} is unknown; {remedy}")
     if len(data.content) < at:
         raise ReadError(f"{path}: its data module is too short; copy the file again")
     n_rows, n_columns = struct.unpack_from("<IB", data.content)

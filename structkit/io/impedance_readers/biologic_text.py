@@ -15,7 +15,7 @@ from structkit.io.raw_table import RawTable
 from structkit.io.text_table import find_titles, read_block, read_lines
 
 _HEADER = re.compile(r"^\s*Nb header lines\s*:\s*(\d+)", re.I)
-_RUNS = re.compile(r"chrono(amp|pot|coul)|impedance|constant (voltage|current)", re.I)
+_RUNS = re.compile(r"chrono(amp|pot|coulom)|impedance|constant (voltage|current)", re.I)
 
 
 class BiologicTextReader:

@@ -1,4 +1,4 @@
-"""Autolab FRA's ``.dfr``: a version, a count, nine numbers for each point, one a line.
+"""``.dfr``: a version, a count, nine numbers for each point, one a line.
 
 The first three of the nine are the frequency, Z' and -Z''; the others are not used.
 """
@@ -20,9 +20,9 @@ _PER_POINT = 9
 
 
 class DfrReader:
-    """Autolab FRA."""
+    """FRA results, one number a line."""
 
-    name = "autolab-dfr"
+    name = "dfr"
     suffixes = (".dfr",)
 
     def sniff(self, path: Path) -> bool:

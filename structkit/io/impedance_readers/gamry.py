@@ -7,7 +7,7 @@ drift correction may stand; the measured ones are read.
 
 References
 ----------
-Seen in files of Framework 5 to 7; the maker publishes no description.
+Learned from files of Framework 7 and older; the maker's description is not public.
 """
 
 from __future__ import annotations

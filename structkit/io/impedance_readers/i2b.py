@@ -18,7 +18,7 @@ _COUNT = re.compile(r"^\s*\d+\s*\n\s*[-+.\deE]+[ \t]+[-+.\deE]+[ \t]+[-+.\deE]+"
 
 
 class I2bReader:
-    """Elins and others."""
+    """Count and rows without titles."""
 
     name = "i2b"
     suffixes = (".i2b",)

@@ -1,4 +1,4 @@
-"""Autolab's ``.P00``: a procedure, titles such as ``-Z''/Ohm``, the count, rows."""
+"""``.P00``: a procedure, titles such as ``-Z''/Ohm``, the count, rows."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from structkit.io.text_table import read_block, read_lines
 
 
 class P00Reader:
-    """Autolab FRA, P00 export."""
+    """FRA procedure with its results."""
 
-    name = "autolab-p00"
+    name = "p00"
     suffixes = (".p00",)
 
     def sniff(self, path: Path) -> bool:

@@ -61,31 +61,31 @@ class ImpedanceTextReader:
         places = find_titles(lines)
         if not places:
             return _read_bare(path, lines)
-        ends = [*places[1:], len(lines)]
         found: list[RawTable] = []
-        for number, (place, end) in enumerate(zip(places, ends, strict=True)):
-            above = lines[ends[number - 1] if number else 0 : place]
+        above = lines[: places[0]]
+        for place, end in zip(places, [*places[1:], len(lines)], strict=True):
+            block, below = _cut_after_rows(lines[place:end])
+            if end == len(lines):
+                block = lines[place:]
             header = [text for _, text in above if not looks_like_row(text)]
-            block: Sequence[tuple[int, str]] = lines[place:end]
-            if end < len(lines):
-                block = _without_header_of_next(block)
             found.extend(
                 read_block(
                     path,
                     block,
-                    temperature=_temperature(header or [t for _, t in lines[:place]]),
+                    temperature=_temperature(header),
                     attrs=_title(header),
                 )
             )
+            above = below
         return tuple(found)
 
 
-def _without_header_of_next(
-    block: Sequence[tuple[int, str]],
-) -> Sequence[tuple[int, str]]:
-    """Return a block without the words after its last row."""
+def _cut_after_rows(
+    block: list[tuple[int, str]],
+) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+    """Return a block until its last row, and the words of the next after it."""
     last = max(i for i, (_, text) in enumerate(block) if looks_like_row(text))
-    return block[: last + 1]
+    return block[: last + 1], block[last + 1 :]
 
 
 def _read_bare(path: Path, lines: Sequence[tuple[int, str]]) -> tuple[RawTable, ...]:
