@@ -1,4 +1,4 @@
-"""Read impedance spectra and polarization runs of fifteen formats.
+"""Read impedance spectra and polarization runs of thirteen formats.
 
 The format is found by suffix and content, columns by their titles; what was noticed
 about the data stands in the attr ``remarks``, one sentence a line.

@@ -1,6 +1,6 @@
 """What the title of a column says: quantity, unit and sign.
 
-Titles of some fifteen programs are known: ``Z'/Ohm``, ``Zreal``, ``Re(Z)/Ohm``,
+Titles of many programs are known: ``Z'/Ohm``, ``Zreal``, ``Re(Z)/Ohm``,
 ``-Im(Z)/Ohm``, ``Zs'' [kOhm]``, ``Freq(Hz)``, ``<I>/mA``, ``Phase(Z)/deg`` and their
 like. Values become SI: Hz, ohm, rad, s, A, V, K.
 """
