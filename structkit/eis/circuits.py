@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -303,6 +304,48 @@ def make_element(label: str, letters: str) -> Element:
     wanted = "CPE" if letters == "Q" else letters
     kind = next(kind for kind in KINDS if wanted == kind.LETTERS)
     return kind(label)
+
+
+def remove_elements(circuit: Circuit, labels: Collection[str]) -> Circuit:
+    """Return the circuit without some elements.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        What they are taken from.
+    labels : collection of str
+        Labels of elements; others are ignored.
+
+    Returns
+    -------
+    Circuit
+        With the name of the old one.
+
+    Raises
+    ------
+    PlanError
+        Nothing is left.
+
+    Examples
+    --------
+    >>> print(remove_elements(parse_circuit("L0-R0-p(R1,C1,C2)"), {"L0", "C1"}))
+    R0-p(R1,C2)
+    """
+    root = _prune(circuit.root, labels)
+    if root is None:
+        raise PlanError(f"circuit {circuit} without {', '.join(labels)} is empty")
+    return Circuit(root, circuit.name)
+
+
+def _prune(node: Node, labels: Collection[str]) -> Node | None:
+    """Return a node without some elements; None where nothing is left."""
+    if isinstance(node, Series | Parallel):
+        kept = [_prune(one, labels) for one in node.nodes]
+        whole = tuple(one for one in kept if one is not None)
+        if len(whole) < 2:
+            return whole[0] if whole else None
+        return type(node)(whole)
+    return None if isinstance(node, Element) and node.label in labels else node
 
 
 def _arc(suffix: str) -> Parallel:

@@ -334,10 +334,10 @@ class Parallel(_Composite):
     def fill(self, grid: Grid, values: Floats, slopes: Complexes) -> Complexes:
         """Fill in; see :class:`Node`."""
         each = [(1.0 / z, rows) for z, rows in self._fill_each(grid, values, slopes)]
-        total = np.zeros(grid.s.shape, dtype=complex)
+        total: Complexes = np.zeros(grid.s.shape, dtype=np.complex128)
         for admittance, _ in each:
             total += admittance
-        impedance: Complexes = 1.0 / total
+        impedance: Complexes = np.reciprocal(total)
         for admittance, rows in each:
             share = impedance * admittance
             rows *= share * share
