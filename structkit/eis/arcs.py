@@ -12,9 +12,6 @@ from structkit.eis.fit_result import ImpedanceFit
 from structkit.eis.start import log_time_constant
 from structkit.errors import PlanError
 
-VACUUM_PERMITTIVITY = 8.8541878128e-14
-"""CODATA 2018, **F/cm**."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArcResult:
@@ -40,72 +37,6 @@ class ArcResult:
     """Whether the apex lies within the measured frequencies that were used."""
     remark: str
     """Frequencies of apex and band, where it does not."""
-
-
-def hsu_mansfeld_capacitance(q: float, n: float, *, resistance: float) -> float:
-    """Return the capacitance of a constant-phase element beside a resistor, **F**.
-
-    Parameters
-    ----------
-    q : float
-        **S s^n**.
-    n : float
-        Exponent.
-    resistance : float
-        In parallel, **ohm**.
-
-    Notes
-    -----
-    ``C = Q^(1/n) R^(1/n - 1)``: time constants spread through a layer.
-
-    References
-    ----------
-    Hsu and Mansfeld, 2001, 10.5006/1.3280607.
-
-    Examples
-    --------
-    >>> print(f"{hsu_mansfeld_capacitance(1.264e-10, 0.8, resistance=1e5):.2e}")
-    7.54e-12
-    """
-    return float(q ** (1.0 / n) * resistance ** (1.0 / n - 1.0))
-
-
-def brug_capacitance(
-    q: float,
-    n: float,
-    *,
-    series_resistance: float,
-    transfer_resistance: float = np.inf,
-) -> float:
-    """Return the capacitance of a constant-phase electrode, **F**.
-
-    Parameters
-    ----------
-    q : float
-        **S s^n**.
-    n : float
-        Exponent.
-    series_resistance : float
-        Of the electrolyte before the electrode, **ohm**.
-    transfer_resistance : float, optional
-        In parallel, **ohm**; infinite when the electrode blocks.
-
-    Notes
-    -----
-    ``C = Q^(1/n) (1/R_s + 1/R_ct)^((n-1)/n)``: time constants spread over a surface.
-
-    References
-    ----------
-    Brug, van den Eeden, Sluyters-Rehbach and Sluyters, 1984,
-    10.1016/S0022-0728(84)80324-1.
-
-    Examples
-    --------
-    >>> print(f"{brug_capacitance(1e-6, 1.0, series_resistance=100.0):.1e}")
-    1.0e-06
-    """
-    conductance = 1.0 / series_resistance + 1.0 / transfer_resistance
-    return float(q ** (1.0 / n) * conductance ** ((n - 1.0) / n))
 
 
 def describe_arcs(fit: ImpedanceFit) -> tuple[ArcResult, ...]:

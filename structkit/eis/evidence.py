@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 
 WEIGHTS = np.logspace(-10.0, 6.0, 65)
 """Weights of the penalty that are tried."""
+_RANK = 1e-13
+"""Eigenvalues over the greatest that are told from rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,11 +73,15 @@ def fit_evidence(
     basis, triangle = qr(free / length, mode="economic", check_finite=False)
     rest = data - basis @ (basis.T @ data)
     projected = damped - basis @ (basis.T @ damped)
-    left, singular, right = np.linalg.svd(projected, full_matrices=False)
+    # The Gram matrix loses what is below rounding, far under the least weight.
+    squares, right = np.linalg.eigh(projected.T @ projected)
+    seen = squares > _RANK * squares[-1]
+    squares, right = squares[seen], right[:, seen]
+    singular = np.sqrt(squares)
+    left = projected @ (right / singular)
     moments = left.T @ rest
     outside = max(float(rest @ rest - moments @ moments), 0.0)
     number = data.size - free.shape[1]
-    squares = singular**2
     ratios = WEIGHTS[:, None] / (squares + WEIGHTS[:, None])
     misfit = ratios @ moments**2 + outside
     misfit = np.maximum(misfit, np.finfo(float).tiny)
@@ -86,11 +92,11 @@ def fit_evidence(
     evidence = likelihood + 0.5 * np.sum(np.log(ratios), axis=1)
     best = int(np.argmax(evidence))
     share = 1.0 - ratios[best]
-    amounts = right.T @ (moments * share / np.maximum(singular, 1e-300))
+    amounts = right @ (moments * share / singular)
     inside = left @ (moments * share)
     lead = basis.T @ (data - damped @ amounts)
     leverage = np.einsum("ij,ij->i", basis, basis)
-    leverage = leverage + np.einsum("ij,j,ij->i", left, share, left)
+    leverage = leverage + (left * left) @ share
     found = np.sqrt(misfit[best] / number) if noise is None else noise
     return EvidenceFit(
         free=solve_triangular(triangle, lead, check_finite=False) / length,

@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import log
+from dataclasses import dataclass, field
 
 import numpy as np
 import xarray as xr
 
-from structkit.eis.arcs import (
+from structkit.eis.arcs import ArcResult, describe_arcs, sum_resistances
+from structkit.eis.capacitance import (
+    BULK,
+    GRAIN_BOUNDARY,
+    TOTAL,
     VACUUM_PERMITTIVITY,
-    ArcResult,
-    describe_arcs,
-    sum_resistances,
+    classify_capacitance,
+    relative_permittivity,
+    relaxation_frequency,
 )
-from structkit.eis.circuits import MODELS, Circuit, remove_elements
-from structkit.eis.fit import FitOptions, ImpedanceFit, fit_impedance
+from structkit.eis.circuits import MODELS, Circuit
+from structkit.eis.fit import FitOptions, ImpedanceFit
+from structkit.eis.nested import bayes_criterion, count_independent, fit_lean
 from structkit.errors import FitError, PlanError
 from structkit.schema import FitStatus
 
-BULK = "bulk"
-GRAIN_BOUNDARY = "grain_boundary"
-TOTAL = "total"
-
-CAPACITANCE_RANGES = {
-    BULK: (1e-13, 1e-11),
-    GRAIN_BOUNDARY: (3e-12, 1e-8),
-    "surface layer": (1e-9, 1e-7),
-    "electrode interface": (1e-7, 1e-4),
-}
-"""Capacitance times L/A, **F/cm**, after Irvine, Sinclair and West, Adv. Mater. 1990,
-2, 132; neighbours overlap because grains and their boundaries do."""
-
-_SPARE = ("L_s", "R_s", "C_stray")
-"""Elements that a spectrum may do without."""
 _LOOSE = 0.5
 """Standard uncertainty of ln R above which an arc is not told from its neighbour."""
-_SMALL = 0.03
-"""Share of |Z| at the highest frequency from which a spare element starts."""
 _TYPICAL_PERMITTIVITY = (10.0, 20.0)
 
 
@@ -53,7 +40,7 @@ class IdentifyOptions:
     """Least and greatest relative permittivity of a bulk arc."""
     margin: float = 6.0
     """By how much BIC must fall for a further arc; 6 is odds of 20 to 1."""
-    fit: FitOptions = FitOptions()  # noqa: RUF009 - frozen
+    fit: FitOptions = field(default_factory=FitOptions)
     """How each circuit is fitted."""
 
     def __post_init__(self) -> None:
@@ -178,122 +165,6 @@ def identify_circuit(
     )
 
 
-def fit_lean(
-    spectrum: xr.Dataset, circuit: Circuit, options: FitOptions
-) -> ImpedanceFit:
-    """Return the fit of a circuit with those of L_s, R_s and C_stray that it needs.
-
-    Elements without an effect leave valleys in which a search gets lost. So the
-    circuit without them is fitted first and each is added where it earns its
-    parameter; the whole circuit, less what turns out to be nothing, is the other way.
-
-    Parameters
-    ----------
-    spectrum : xarray.Dataset
-        :mod:`structkit.schema.impedance`.
-    circuit : Circuit
-        Any circuit.
-    options : FitOptions
-        As :func:`structkit.eis.fit.fit_impedance`.
-
-    Returns
-    -------
-    ImpedanceFit
-        The one of less BIC.
-
-    Raises
-    ------
-    FitError
-        Fewer points than parameters.
-    """
-    spare = [name for name in circuit.names if name in _SPARE]
-    whole = _take_away(spectrum, fit_impedance(spectrum, circuit, options), options)
-    if not spare:
-        return whole
-    bare = fit_impedance(spectrum, remove_elements(circuit, spare), options)
-    built, kept = bare, set[str]()
-    for name in spare:
-        kept |= {name}
-        grown = remove_elements(circuit, set(spare) - kept)
-        start = _add_small(built, name, grown)
-        other = fit_impedance(spectrum, grown, options, start=start)
-        if other.undetermined or _criterion(other) > _criterion(built):
-            kept -= {name}
-        else:
-            built = other
-    return min(whole, built, key=_criterion)
-
-
-def _criterion(fit: ImpedanceFit) -> float:
-    """Return BIC with every residual taken as independent."""
-    return bayes_criterion(fit, 2.0 * int(fit.used.sum()))
-
-
-def _add_small(fit: ImpedanceFit, name: str, grown: Circuit) -> dict[str, float]:
-    """Return the values of a fit and a small one of a further element."""
-    used = np.flatnonzero(fit.used)
-    top = used[np.argmax(fit.frequency[used])]
-    omega = 2.0 * np.pi * float(fit.frequency[top])
-    modulus = float(np.abs(fit.impedance[top]))
-    small = {
-        "L_s": _SMALL * modulus / omega,
-        "R_s": _SMALL * modulus,
-        "C_stray": _SMALL / (modulus * omega),
-    }
-    return {one: small[name] if one == name else fit.value(one) for one in grown.names}
-
-
-def _take_away(
-    spectrum: xr.Dataset, fit: ImpedanceFit, options: FitOptions
-) -> ImpedanceFit:
-    """Return the fit without spare elements that are not determined."""
-    for _ in _SPARE:
-        spread = np.sqrt(fit.log_covariance.diagonal())
-        unknown = {
-            name
-            for name, one in zip(fit.names, spread, strict=True)
-            if name in _SPARE and not one < 1.0
-        }
-        if not unknown or not fit.status.has_values:
-            break
-        smaller = remove_elements(fit.circuit, unknown)
-        start = {name: fit.value(name) for name in smaller.names}
-        fit = fit_impedance(spectrum, smaller, options, start=start)
-    return fit
-
-
-def count_independent(fit: ImpedanceFit) -> float:
-    """Return how many independent residuals there are, from neighbours' correlation."""
-    gap = ((fit.impedance - fit.calculated) / fit.sigma)[fit.used]
-    number = 2 * gap.size
-    parts = gap.real, gap.imag
-    norm = sum(float(part @ part) for part in parts)
-    shared = sum(float(part[1:] @ part[:-1]) for part in parts)
-    correlation = min(max(shared / norm if norm > 0.0 else 0.0, 0.0), 0.95)
-    return number * (1.0 - correlation) / (1.0 + correlation)
-
-
-def bayes_criterion(
-    fit: ImpedanceFit, points: float, *, scale: float | None = None
-) -> float:
-    """Return BIC of a fit over a number of independent residuals.
-
-    Parameters
-    ----------
-    fit : ImpedanceFit
-        With values.
-    points : float
-        From :func:`count_independent`, the same for all that are compared.
-    scale : float, optional
-        Variance of the residuals where it is known; estimated without it.
-    """
-    number = 2 * int(fit.used.sum())
-    free = number - fit.degrees_of_freedom
-    share = max(fit.chi_square / number, np.finfo(float).tiny)
-    misfit = points * log(share) if scale is None else points * share / scale
-    return misfit + free * log(points)
-
-
 def _choose(candidates: tuple[Candidate, ...], margin: float) -> Candidate:
     """Return the candidate of least BIC; more parameters must earn the margin."""
     ordered = sorted(candidates, key=lambda one: len(one.fit.names))
@@ -302,51 +173,6 @@ def _choose(candidates: tuple[Candidate, ...], margin: float) -> Candidate:
         if one.bic < winner.bic - margin:
             winner = one
     return winner
-
-
-def classify_capacitance(capacitance: float) -> tuple[str, ...]:
-    """Return what a capacitance times L/A, **F/cm**, may belong to.
-
-    References
-    ----------
-    Irvine, Sinclair and West, 1990, 10.1002/adma.19900020304.
-
-    Examples
-    --------
-    >>> classify_capacitance(2e-12), classify_capacitance(5e-10)
-    (('bulk',), ('grain_boundary',))
-    """
-    return tuple(
-        name
-        for name, (low, high) in CAPACITANCE_RANGES.items()
-        if low <= capacitance <= high
-    )
-
-
-def relative_permittivity(capacitance: float, cell_constant: float) -> float:
-    """Return ``C (L/A)/eps0`` of a capacitance in **F** and L/A in **cm-1**.
-
-    Examples
-    --------
-    >>> print(round(relative_permittivity(7e-12, 0.41778), 1))
-    33.0
-    """
-    return capacitance * cell_constant / VACUUM_PERMITTIVITY
-
-
-def relaxation_frequency(
-    resistance: float, *, cell_constant: float, permittivity: float
-) -> float:
-    """Return ``sigma/(2 pi eps0 eps_r)`` of a bulk resistance, **Hz**.
-
-    Examples
-    --------
-    >>> f = relaxation_frequency(38.3, cell_constant=0.169, permittivity=10.0)
-    >>> print(f"{f / 1e6:.0f} MHz")
-    793 MHz
-    """
-    conductivity = cell_constant / resistance
-    return conductivity / (2.0 * np.pi * VACUUM_PERMITTIVITY * permittivity)
 
 
 def _judge(
@@ -419,8 +245,8 @@ def _judge_bulk(
         return _accept(
             BULK,
             arc,
-            f"apex at {arc.peak_frequency:.3g} Hz in the band; no geometry: bulk only if "
-            f"L/A is {thin:.2g} to {thick:.2g} cm-1",
+            f"apex at {arc.peak_frequency:.3g} Hz in the band; no geometry: bulk only "
+            f"if L/A is {thin:.2g} to {thick:.2g} cm-1",
         )
     permittivity = relative_permittivity(arc.capacitance, cell)
     text = f"C L/(A eps0) = {permittivity:.3g}"
