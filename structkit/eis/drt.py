@@ -233,7 +233,8 @@ def find_peaks(drt: xr.Dataset, *, least: float = 0.01) -> tuple[DrtPeak, ...]:
 
     Notes
     -----
-    A maximum counts when it is above the minima beside it by two standard uncertainties.
+    A maximum counts when it is above the minima beside it by twice its standard
+    uncertainty.
     Lobes that do not count belong to the peak next to them, so that the areas of all
     peaks, small ones included, add up to the whole.
     """

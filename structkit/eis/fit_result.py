@@ -118,12 +118,16 @@ class ImpedanceFit:
     @property
     def relative_residual(self) -> float:
         """Return the root mean square of residuals of each part over |Z|."""
+        if not self.status.has_values:
+            return np.nan
         gap = self.residual[self.used]
         return float(np.sqrt(np.mean(np.abs(gap) ** 2) / 2.0))
 
     @property
     def calculated(self) -> Complexes:
-        """Return the fitted impedance at every frequency, **ohm**."""
+        """Return the fitted impedance at every frequency, **ohm**; NaN if it failed."""
+        if not self.status.has_values:
+            return np.full(self.frequency.size, np.nan, dtype=complex)
         return self.circuit.evaluate(self.frequency, self.values)
 
     @property

@@ -86,7 +86,8 @@ class Problem:
         circuit, grid = self.circuit, self.grid
 
         def evaluate(log_values: Floats) -> tuple[Floats, Floats]:
-            impedance, slopes = circuit.differentiate(grid, np.exp(log_values))
+            with np.errstate(all="ignore"):  # such a step is not taken
+                impedance, slopes = circuit.differentiate(grid, np.exp(log_values))
             residual: Complexes = (impedance - measured) * weight
             slopes *= weight
             return residual.view(float), slopes.view(float)

@@ -121,7 +121,8 @@ def minimise(
 
 def _square(residual: Floats) -> float:
     """Return the sum of squares; infinity where it is no number."""
-    total = float(residual @ residual)
+    with np.errstate(all="ignore"):
+        total = float(residual @ residual)
     return total if np.isfinite(total) else np.inf
 
 

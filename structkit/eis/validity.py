@@ -15,7 +15,7 @@ from enum import Enum
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter, uniform_filter1d
+from scipy.ndimage import median_filter
 
 from structkit.eis.elements import Complexes, Floats, make_grid
 from structkit.eis.evidence import (
@@ -43,6 +43,10 @@ _NEIGHBOURS = 5
 """Points whose median modulus divides the residuals: noise may not weigh itself."""
 _LOCAL = 7
 """Points over which the size of residuals is looked at."""
+_MEDIAN = 1.1774
+"""Median modulus of a complex normal over the sigma of one part, sqrt(2 ln 2)."""
+_TOGETHER = 0.5
+"""Of the farthest outlier: those as far go with it, the others are judged again."""
 _MOST_OUTLIERS = 0.1
 """Share of points beyond which they are no outliers."""
 _OUTLIER_FLOOR = 1e-3
@@ -189,7 +193,13 @@ def check_kramers_kronig(
     sigma = spectrum[IMPEDANCE_STD].to_numpy() if given else modulus
     curves = _Curves.of(frequency, modulus, np.asarray(sigma, dtype=float), chosen)
     outlier, fit = _find_outliers(curves, impedance, usable, chosen)
-    return _conclude(curves, impedance, (usable, outlier), (fit, chosen))
+    noisy = _find_noisy(curves, impedance, fit, chosen)
+    clear = usable & ~noisy
+    if noisy.any() and clear.sum() >= max(_MIN_POINTS, 0.5 * usable.sum()):
+        # Noise in a part of the band must not set the scale of the rest.
+        outlier, fit = _find_outliers(curves, impedance, clear, chosen)
+        usable = clear
+    return _conclude(curves, impedance, (usable, outlier, noisy), (fit, chosen))
 
 
 def smooth_modulus(impedance: Complexes) -> Floats:
@@ -261,7 +271,7 @@ def _stack(values: Complexes) -> Floats:
 def _find_outliers(
     curves: _Curves, impedance: Complexes, usable: Bools, options: ValidityOptions
 ) -> tuple[Bools, EvidenceFit]:
-    """Return outliers, taken out one after the other, and the last fit."""
+    """Return outliers, the farthest taken out first, and the last fit."""
     kept = usable.copy()
     ratio = float(np.median(curves.sigma / curves.modulus))
     while True:
@@ -270,8 +280,7 @@ def _find_outliers(
         leverage = 0.5 * (fit.leverage[:n] + fit.leverage[n:])
         gap = (impedance - curves.evaluate(fit))[kept] / curves.sigma[kept]
         size = np.abs(gap) / np.sqrt(np.maximum(1.0 - leverage, 1.0 - _PINNED))
-        # The median of the modulus of a complex normal is 1.18 of one part's sigma.
-        spread = max(float(np.median(size)) / 1.1774, np.finfo(float).eps)
+        spread = max(float(np.median(size)) / _MEDIAN, np.finfo(float).eps)
         size[leverage > _PINNED] = 0.0
         worst = int(np.argmax(size))
         most = usable.sum() * _MOST_OUTLIERS
@@ -279,17 +288,27 @@ def _find_outliers(
             return usable & ~kept, fit
         if np.abs(gap[worst]) * ratio < _OUTLIER_FLOOR:
             return usable & ~kept, fit
-        kept[np.flatnonzero(kept)[worst]] = False
+        far = size > max(options.outlier_limit * spread, _TOGETHER * size[worst])
+        kept[np.flatnonzero(kept)[far]] = False
+
+
+def _find_noisy(
+    curves: _Curves, impedance: Complexes, fit: EvidenceFit, options: ValidityOptions
+) -> Bools:
+    """Return points around which the median residual is above the limit of noise."""
+    gap = np.abs(impedance - curves.evaluate(fit)) / curves.modulus
+    local = median_filter(gap, _LOCAL, mode="nearest") / _MEDIAN
+    return np.asarray(local > options.noise_limit)
 
 
 def _conclude(
     curves: _Curves,
     impedance: Complexes,
-    points: tuple[Bools, Bools],
+    points: tuple[Bools, Bools, Bools],
     how: tuple[EvidenceFit, ValidityOptions],
 ) -> KramersKronig:
     """Return the result of a fit."""
-    (usable, outlier), (fit, options) = points, how
+    (usable, outlier, noisy), (fit, options) = points, how
     kept = usable & ~outlier
     curve = curves.evaluate(fit)
     residual = (impedance - curve) / curves.modulus
@@ -306,17 +325,17 @@ def _conclude(
     std = np.full(impedance.size, np.nan)
     leverage = 0.5 * (fit.leverage[:n] + fit.leverage[n:])
     std[kept] = fit.noise * np.sqrt(leverage) * curves.sigma[kept]
-    local = uniform_filter1d(np.abs(residual) ** 2 / 2.0, _LOCAL, mode="nearest")
-    noisy = np.sqrt(local) > options.noise_limit
     positive = float(fit.damped[fit.damped > 0.0].sum())
     negative = float(-fit.damped[fit.damped < 0.0].sum())
     gain = fit.log_evidence - log_evidence_of_noise(
         _stack((impedance / curves.sigma)[kept])
     )
     verdict, reason = _decide(
-        (noise, systematic, correlation), gain, (noisy[kept], n), options
+        (noise, systematic, correlation), gain, (noisy, n), options
     )
     marked = [f"{int(outlier.sum())} outliers"] if outlier.any() else []
+    if noisy.any() and verdict is not Validity.NOISE_DOMINATED:
+        marked.append(f"nothing but noise around {int(noisy.sum())} points, left out")
     return KramersKronig(
         verdict=verdict,
         reason="; ".join([reason, *marked]),
@@ -350,7 +369,7 @@ def _decide(
     if noise > options.noise_limit or noisy.mean() > 0.5:
         return Validity.NOISE_DOMINATED, (
             f"noise is {100 * noise:.3g} % of |Z|, above {100 * options.noise_limit:g} "
-            f"% around {int(noisy.sum())} of {n} points"
+            f"% around {int(noisy.sum())} of {noisy.size} points"
         )
     text = (
         f"systematic residual {100 * systematic:.2g} % of |Z| (tolerance "
