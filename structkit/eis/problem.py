@@ -187,8 +187,10 @@ def _judge(fit: ImpedanceFit, *, converged: bool) -> ImpedanceFit:
     if fit.relative_residual > _POOR:
         share = 100.0 * fit.relative_residual
         doubts.append(f"residuals are {share:.2g} % of |Z|: not this circuit")
-    if fit.at_limit:
-        doubts.append(f"{', '.join(fit.at_limit)} at a limit")
+    # An exponent that ends at 1 is a capacitor, which is nothing to doubt.
+    limits = [n for n in fit.at_limit if not (n[0] == "n" and fit.value(n) > 0.9)]
+    if limits:
+        doubts.append(f"{', '.join(limits)} at a limit")
     if fit.undetermined:
         doubts.append(f"{', '.join(fit.undetermined)} without effect above the noise")
     spread = np.sqrt(fit.log_covariance.diagonal())
