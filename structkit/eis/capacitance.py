@@ -18,7 +18,7 @@ CAPACITANCE_RANGES = {
     "surface layer": (1e-9, 1e-7),
     "electrode interface": (1e-7, 1e-4),
 }
-"""Capacitance times L/A, **F/cm**, after Irvine, Sinclair and West, Adv. Mater. 1990,
+"""Capacitance times L/A, **F/cm**, after Irvine, Sinclair and West, Advanced Materials 1990,
 2, 132; neighbours overlap because grains and their boundaries do."""
 
 
