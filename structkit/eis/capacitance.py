@@ -18,8 +18,8 @@ CAPACITANCE_RANGES = {
     "surface layer": (1e-9, 1e-7),
     "electrode interface": (1e-7, 1e-4),
 }
-"""Capacitance times L/A, **F/cm**, after Irvine, Sinclair and West, Advanced Materials 1990,
-2, 132; neighbours overlap because grains and their boundaries do."""
+"""Capacitance times L/A, **F/cm**, after Irvine, Sinclair and West, 1990,
+10.1002/adma.19900020304; neighbours overlap because grains and boundaries do."""
 
 
 def hsu_mansfeld_capacitance(q: float, n: float, *, resistance: float) -> float:
