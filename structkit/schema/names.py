@@ -50,6 +50,12 @@ VOLTAGE = "voltage"
 CURRENT = "current"
 ELEMENT = "element"
 CONTRIBUTION = "contribution"
+OUTLIER = "outlier"
+INDUCTIVE_TAIL = "inductive_tail"
+NOISY = "noisy"
+TIME_CONSTANT = "time_constant"
+RELAXATION = "relaxation"
+RELAXATION_STD = "relaxation_std"
 
 CHEMICAL_SHIFT = "chemical_shift"
 SIGNAL = "signal"
@@ -90,6 +96,9 @@ UNITS = {
     TEMPERATURE: "K",
     VOLTAGE: "V",
     CURRENT: "A",
+    TIME_CONSTANT: "s",
+    RELAXATION: "ohm",
+    RELAXATION_STD: "ohm",
     CHEMICAL_SHIFT: "ppm",
     DELAY: "s",
     LARMOR_FREQUENCY: "MHz",
@@ -121,6 +130,7 @@ LONG_NAMES = {
     ACCUMULATIONS: "accumulations",
     EMPTY: "every point is zero",
     SATURATED_POINTS: "points at the detector's ceiling",
+    MASKED: "point without weight",
     SMOOTHED: "neighbouring points share their noise",
     BASELINE_SUBTRACTED: "a baseline was subtracted before the export",
     SUMMED: "accumulations were summed",
@@ -133,6 +143,12 @@ LONG_NAMES = {
     HISTORY: "what the sample went through before",
     VOLTAGE: "voltage",
     CURRENT: "current",
+    OUTLIER: "point far from what the others say",
+    INDUCTIVE_TAIL: "positive imaginary part at the high frequencies",
+    NOISY: "noise is large beside the modulus",
+    TIME_CONSTANT: "time constant",
+    RELAXATION: "resistance per unit of ln(time constant)",
+    RELAXATION_STD: "standard uncertainty of the distribution of relaxation times",
     CHEMICAL_SHIFT: "chemical shift",
     SIGNAL: "free induction decay",
     DELAY: "recovery delay",

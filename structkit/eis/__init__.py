@@ -1,0 +1,1 @@
+"""Impedance: circuits and their fit, what can be told apart, validity."""
