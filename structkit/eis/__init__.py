@@ -1,0 +1,1 @@
+"""Impedance and DC polarization: spectra to conductivity and activation energy."""
