@@ -38,6 +38,7 @@ from structkit.eis.arrhenius_line import (
     BOLTZMANN_EV,
     ArrheniusLine,
     ArrheniusSettings,
+    Convention,
     convention_difference,
     fit_line,
 )
@@ -278,7 +279,7 @@ def _fit(
     series: _Series, convention: str, settings: ArrheniusSettings
 ) -> tuple[ArrheniusLine, CurvatureTest]:
     """Return the line of one series and what a curve would do."""
-    chosen = LN_SIGMA_T if convention == LN_SIGMA_T else LN_SIGMA
+    chosen: Convention = LN_SIGMA_T if convention == LN_SIGMA_T else LN_SIGMA
     line = fit_line(
         series.kelvin,
         series.sigma,

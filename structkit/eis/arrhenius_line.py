@@ -144,7 +144,8 @@ def fit_line(
         **K** and **S cm-1**; not finite or not positive: left out.
     relative_std : ndarray, shape (n,), optional
         1 sigma of each conductivity from its own fit, over the conductivity. Where
-        any is unknown or zero, all points weigh alike and the scatter tells their error.
+        any is unknown or zero, all points weigh alike and the scatter tells their
+        error.
     shifts : ndarray, shape (n_sources, n), optional
         What 1 sigma of a common source does to each ln(sigma). The geometry's is the
         same for all points and reaches the prefactor only.

@@ -1,0 +1,185 @@
+"""A current that decays to a steady value: sums of exponentials, numbers only."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+
+Floats = NDArray[np.float64]
+
+MAX_EXPONENTIALS = 3
+_LONGEST = 30.0
+"""Longest time constant that is tried, in lengths of the run."""
+_STARTS = (0.03, 0.15, 0.6, 2.0)
+"""Time constants to start from, in lengths of the run."""
+_SPARE_POINTS = 2
+"""Points beyond the number of parameters that a model needs."""
+_TINY = 1e-12
+_APART = math.log(1.3)
+"""Logarithm of the ratio of time constants below which two are one."""
+_RIVAL = 10.0
+"""BIC above the best at which another number of exponentials no longer counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Decay:
+    """``I(t) = I_inf + sum A_j exp(-t / tau_j)``, fitted."""
+
+    steady: float
+    """``I_inf``."""
+    steady_std: float
+    """1 sigma, correlated noise and the number of exponentials included."""
+    times: Floats = field(default_factory=lambda: np.zeros(0))
+    """``tau_j``, ascending, in the unit of time."""
+    amplitudes: Floats = field(default_factory=lambda: np.zeros(0))
+    """``A_j`` at time 0."""
+    bic: float = math.nan
+    """Of this number of exponentials, current over its largest value."""
+    noise: float = math.nan
+    """Scatter about the curve."""
+    residual: Floats = field(default_factory=lambda: np.zeros(0))
+    """Data less curve."""
+
+
+def fit_decay(time: Floats, current: Floats) -> Decay:
+    """Fit a steady value and none to three exponentials, as BIC chooses.
+
+    Parameters
+    ----------
+    time : ndarray, shape (n,)
+        Ascending.
+    current : ndarray, shape (n,)
+        At those times.
+
+    Returns
+    -------
+    Decay
+        The best; the uncertainty of its steady value holds that of its rivals.
+
+    Notes
+    -----
+    Variable projection: amplitudes are linear, logarithms of the time constants are
+    searched from several starts. The noise is found from the scatter; the sigma of the
+    steady value is multiplied by ``sqrt((1 + r) / (1 - r))`` with the correlation ``r``
+    of neighbouring residuals, and widened by the weighted spread of the steady values
+    of all numbers of exponentials (weights ``exp(-BIC / 2)``).
+
+    Examples
+    --------
+    >>> t = np.arange(0.0, 50.0)
+    >>> found = fit_decay(t, 2.0 + 3.0 * np.exp(-t / 8.0) + 1e-3 * np.cos(9.0 * t**2))
+    >>> print(f"{found.steady:.2f} {found.times[0]:.1f}")
+    2.00 8.0
+    """
+    shifted = time - time[0]
+    size = float(np.max(np.abs(current))) or 1.0
+    current = current / size
+    found = [_fit_number(shifted, current, ())]
+    for number in range(1, MAX_EXPONENTIALS + 1):
+        if time.size < 2 * number + 1 + _SPARE_POINTS:
+            break
+        tried = _search(shifted, current, number)
+        if tried is not None:
+            found.append(tried)
+    best = min(found, key=lambda one: one.bic)
+    weights = np.array([math.exp(-0.5 * min(f.bic - best.bic, 700.0)) for f in found])
+    weights[[f.bic - best.bic > _RIVAL for f in found]] = 0.0
+    apart = np.array([f.steady - best.steady for f in found])
+    spread = float(np.sum(weights * apart**2) / np.sum(weights))
+    return Decay(
+        steady=size * best.steady,
+        steady_std=size * math.sqrt(best.steady_std**2 + spread),
+        times=best.times,
+        amplitudes=size * best.amplitudes,
+        bic=best.bic,
+        noise=size * best.noise,
+        residual=size * best.residual,
+    )
+
+
+def _search(time: Floats, current: Floats, number: int) -> Decay | None:
+    """Return the best fit of a number of exponentials; None where they are not apart."""
+    length = float(time[-1])
+    low = math.log(0.3 * float(np.min(np.diff(time))))
+    high = math.log(_LONGEST * length)
+
+    def left(logs: Floats) -> Floats:
+        return _project(time, current, np.exp(logs))[1]
+
+    best = None
+    for start in _starts(number):
+        logs = np.clip(np.log(length * np.array(start)), low + 0.01, high - 0.01)
+        solved = least_squares(
+            left, logs, bounds=(low, high), x_scale=1.0, max_nfev=40, ftol=1e-10
+        )
+        if best is None or solved.cost < best.cost:
+            best = solved
+    if best is None:
+        return None
+    times = np.sort(np.exp(best.x))
+    if np.any(np.diff(np.log(times)) < _APART):
+        return None
+    return _fit_number(time, current, tuple(times))
+
+
+def _starts(number: int) -> list[tuple[float, ...]]:
+    """Return time constants to start from, in lengths of the run."""
+    if number == 1:
+        return [(one,) for one in _STARTS[1:]]
+    if number == 2:
+        return [(0.03, 0.3), (0.1, 0.6), (0.2, 2.0)]
+    return [(0.01, 0.08, 0.5), (0.04, 0.2, 1.0)]
+
+
+def _project(
+    time: Floats, current: Floats, taus: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Return amplitudes, residual and columns for given time constants."""
+    rows = np.hstack([np.ones((time.size, 1)), np.exp(-time[:, None] / taus)])
+    values = np.linalg.lstsq(rows, current, rcond=None)[0]
+    return np.asarray(values), np.asarray(current - rows @ values), rows
+
+
+def _fit_number(time: Floats, current: Floats, times: tuple[float, ...]) -> Decay:
+    """Return the decay with given time constants and the sigma of its steady value."""
+    taus = np.asarray(times, dtype=float)
+    values, residual, rows = _project(time, current, taus)
+    slopes = values[1:] * rows[:, 1:] * time[:, None] / taus
+    jacobian = np.hstack([rows, slopes])
+    n, n_parameters = jacobian.shape
+    freedom = max(n - n_parameters, 1)
+    chi = float(residual @ residual)
+    floor = (_TINY * float(np.max(np.abs(current)))) ** 2 * n
+    variance = max(chi, floor) / freedom
+    inverse = np.linalg.pinv(jacobian.T @ jacobian / _scales(jacobian))
+    steady = float(inverse[0, 0]) / float(jacobian[:, 0] @ jacobian[:, 0])
+    std = math.sqrt(variance * steady) * _correlation_factor(residual)
+    return Decay(
+        steady=float(values[0]),
+        steady_std=std,
+        times=taus,
+        amplitudes=values[1:],
+        bic=n * math.log(max(chi, floor) / n) + n_parameters * math.log(n),
+        noise=math.sqrt(variance),
+        residual=residual,
+    )
+
+
+def _scales(jacobian: Floats) -> Floats:
+    """Return products of the columns' norms, so that no unit spoils an inverse."""
+    norms = np.linalg.norm(jacobian, axis=0)
+    norms[norms == 0.0] = 1.0
+    return np.asarray(np.outer(norms, norms))
+
+
+def _correlation_factor(residual: Floats) -> float:
+    """Return what correlation of neighbours does to the sigma of a mean, >= 1."""
+    total = float(residual @ residual)
+    if residual.size < 8 or total == 0.0:
+        return 1.0
+    near = min(max(float(residual[1:] @ residual[:-1]) / total, 0.0), 0.95)
+    return math.sqrt((1.0 + near) / (1.0 - near))
