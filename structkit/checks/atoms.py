@@ -1,4 +1,4 @@
-"""Do the atoms that the techniques count add up to those weighed in?
+"""Atoms that the techniques count against those that were weighed in.
 
 Shares of the element's signal (NMR) against the composition that was weighed. For
 ``Na2O : NaCl : TaCl5 = 1 : 1 : 1`` the reaction is ::
@@ -256,8 +256,8 @@ def census_of_sodium(
     spread = math.hypot(std, mixture_relative_std * weighed)
     excess = product_share / ceiling.value - 1.0
     text = (
-        f"Na/Ta = {sodium_per_tantalum:g} / {product_share:.4g} = {counted:.2f}, weighed "
-        f"{weighed:.2f}: {counted - weighed:+.2f}({spread:.2f}); "
+        f"Na/Ta = {sodium_per_tantalum:g} / {product_share:.4g} = {counted:.2f}, "
+        f"weighed {weighed:.2f}: {counted - weighed:+.2f}({spread:.2f}); "
     )
     verdict = Verdict.PASS
     if not math.isfinite(spread):

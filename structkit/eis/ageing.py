@@ -20,12 +20,15 @@ from structkit.schema import CONTRIBUTION, HISTORY, TEMPERATURE
 from structkit.schema.conductivity import (
     CONDUCTIVITY,
     CONDUCTIVITY_SHIFT,
-    CONDUCTIVITY_STATISTICAL_STD,
     CONDUCTIVITY_STD,
+    ERROR_SOURCE,
     LN_SIGMA,
     LN_SIGMA_T,
     MEASUREMENT,
     REMARK,
+    RESISTANCE,
+    RESISTANCE_STD,
+    SHORT_CELL,
     TOTAL,
 )
 
@@ -55,9 +58,9 @@ def compute_retention(
     reference : int, default 0
         Row that the others are compared with, best the sample as prepared.
     is_same_pellet : bool, default True
-        Whether all rows are of one pellet: then geometry and leads are common and
-        cancel in the ratio as far as they are proportional. Pellets pressed anew have
-        geometries of their own.
+        Whether all rows are of one pellet: then its geometry cancels, and may be
+        unknown; the leads' error partly does. Pellets pressed anew have geometries of
+        their own.
 
     Returns
     -------
@@ -75,24 +78,27 @@ def compute_retention(
     Notes
     -----
     The variance of the logarithm of the ratio is that of both statistical errors plus
-    the squares of what each common source does to *the ratio*. The reference itself
-    has the ratio 1 and the sigma 0 by definition.
+    the square of what the leads' error does to *the ratio*. The reference itself has
+    the ratio 1 and the sigma 0 by definition.
     """
     row = conductivity.sel({CONTRIBUTION: contribution})
-    sigma = row[CONDUCTIVITY].to_numpy()
-    if not sigma[reference] > 0.0:
+    if is_same_pellet:
+        value = 1.0 / row[RESISTANCE].to_numpy()
+        own = (row[RESISTANCE_STD].to_numpy() * value) ** 2
+    else:
+        value = row[CONDUCTIVITY].to_numpy()
+        own = (row[CONDUCTIVITY_STD].to_numpy() / value) ** 2
+    if not value[reference] > 0.0:
         raise SchemaError(
             f"row {reference} has no {contribution} conductivity; choose another "
             "reference"
         )
-    ratio = sigma / sigma[reference]
-    source = CONDUCTIVITY_STATISTICAL_STD if is_same_pellet else CONDUCTIVITY_STD
-    own = (row[source].to_numpy() / sigma) ** 2
+    ratio = value / value[reference]
     variance = own + own[reference]
-    if is_same_pellet:
-        shift = row[CONDUCTIVITY_SHIFT].to_numpy() / sigma
-        apart = np.where(np.isfinite(shift), shift - shift[:, [reference]], 0.0)
-        variance = variance + np.sum(apart**2, axis=0)
+    if is_same_pellet and SHORT_CELL in row[ERROR_SOURCE]:
+        shift = row[CONDUCTIVITY_SHIFT].sel({ERROR_SOURCE: SHORT_CELL}).to_numpy()
+        relative = shift / row[CONDUCTIVITY].to_numpy()
+        variance = variance + (relative - relative[reference]) ** 2
     variance[reference] = 0.0
     kelvin = row[TEMPERATURE].to_numpy()
     same = np.abs(kelvin - kelvin[reference]) <= SAME_TEMPERATURE_K

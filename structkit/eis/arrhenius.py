@@ -52,6 +52,8 @@ from structkit.schema.conductivity import (
     CONDUCTIVITY_STATISTICAL_STD,
     CONVENTION,
     CONVENTIONS,
+    ERROR_SOURCE,
+    GEOMETRY,
     IN_BAND,
     IN_BAND_POINTS,
     LN_SIGMA,
@@ -252,8 +254,8 @@ class _Series:
     kelvin: Floats
     sigma: Floats
     relative_std: Floats
+    scale_std: float
     shifts: Floats
-    left_out: int
 
 
 def _read_series(conductivity: xr.Dataset, name: str, selection: str) -> _Series:
@@ -262,16 +264,17 @@ def _read_series(conductivity: xr.Dataset, name: str, selection: str) -> _Series
     sigma = row[CONDUCTIVITY].to_numpy()
     used: Bools = np.isfinite(sigma) & (sigma > 0.0)
     inside = row[IN_BAND].to_numpy() > 0 if IN_BAND in row else np.ones_like(used)
-    left_out = int(np.sum(used & ~inside))
     if selection == IN_BAND_POINTS:
         used = used & inside
     own = row[CONDUCTIVITY_STATISTICAL_STD].to_numpy()[used]
+    relative = row[CONDUCTIVITY_SHIFT].to_numpy()[:, used] / sigma[used]
+    is_scale = row[ERROR_SOURCE].to_numpy() == GEOMETRY
     return _Series(
         kelvin=row[TEMPERATURE].to_numpy()[used],
         sigma=sigma[used],
         relative_std=own / sigma[used],
-        shifts=row[CONDUCTIVITY_SHIFT].to_numpy()[:, used] / sigma[used],
-        left_out=left_out,
+        scale_std=float(relative[is_scale].mean()) if np.any(used) else math.nan,
+        shifts=relative[~is_scale],
     )
 
 
@@ -284,6 +287,7 @@ def _fit(
         series.kelvin,
         series.sigma,
         relative_std=series.relative_std,
+        scale_std=series.scale_std,
         shifts=series.shifts,
         convention=chosen,
         settings=settings,

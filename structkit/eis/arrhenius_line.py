@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.stats import t as student
+from scipy.special import chdtri, stdtrit
 
 from structkit.errors import SchemaError
 from structkit.schema import FitStatus
@@ -124,7 +124,7 @@ def student_reach(
     else:
         ratio = whole / statistical
     effective = min(freedom * ratio**2, _MANY)
-    return float(student.ppf(0.5 + 0.5 * level, effective)) * math.sqrt(whole)
+    return float(stdtrit(effective, 0.5 + 0.5 * level)) * math.sqrt(whole)
 
 
 def fit_line(
@@ -132,6 +132,7 @@ def fit_line(
     conductivity: Floats,
     *,
     relative_std: Floats | None = None,
+    scale_std: float = 0.0,
     shifts: Floats | None = None,
     convention: Convention = LN_SIGMA_T,
     settings: ArrheniusSettings | None = None,
@@ -146,9 +147,11 @@ def fit_line(
         1 sigma of each conductivity from its own fit, over the conductivity. Where
         any is unknown or zero, all points weigh alike and the scatter tells their
         error.
+    scale_std : float, default 0
+        1 sigma of a factor of all conductivities (geometry), relative; NaN: unknown.
+        It reaches the prefactor only.
     shifts : ndarray, shape (n_sources, n), optional
-        What 1 sigma of a common source does to each ln(sigma). The geometry's is the
-        same for all points and reaches the prefactor only.
+        What 1 sigma of another common source (leads) does to each ln(sigma).
     convention : {"ln_sigma_T", "ln_sigma"}
         What is a line.
     settings : ArrheniusSettings, optional
@@ -164,8 +167,9 @@ def fit_line(
     Weighted least squares with the effective variance of each point: its own, plus
     ``(E / (k T^2) - 1/T)^2`` (``ln(sigma)``: ``(E / (k T^2))^2``) times that of its
     temperature. Scatter beyond it is a variance in ln(sigma), the same at all points,
-    that brings chi-square to its degrees of freedom (Paule and Mandel); where there is
-    any, the interval is Student's, as few points tell little of it.
+    that brings chi-square to the middle of its distribution (Paule and Mandel, but
+    median-unbiased); where there is any, the interval is Student's, as few points tell
+    little of it.
 
     References
     ----------
@@ -196,7 +200,7 @@ def fit_line(
         own = None
     common = np.zeros((0, kelvin.size)) if shifts is None else shifts[:, used]
     line = _Line(kelvin, np.log(sigma), convention=convention, settings=settings)
-    return line.fit(own, common)
+    return line.fit(own, common, scale_std)
 
 
 class _Line:
@@ -218,11 +222,14 @@ class _Line:
         )
         self.freedom = kelvin.size - 2
 
-    def fit(self, own: Floats | None, common: Floats) -> ArrheniusLine:
+    def fit(
+        self, own: Floats | None, common: Floats, scale_std: float
+    ) -> ArrheniusLine:
         """Return the line; ``own`` are the given variances or None."""
         energy, extra, gain = 0.0, 0.0, self._gain(np.ones_like(self.kelvin))
         variance = known = np.zeros_like(self.kelvin)
-        for _ in range(_REWEIGHTINGS):
+        turns = _REWEIGHTINGS if self.settings.temperature_std_k > 0.0 else 1
+        for _ in range(turns):
             if own is None:
                 extra = self._chi(gain, np.ones_like(known)) / max(self.freedom, 1)
                 variance = np.full_like(known, extra)
@@ -240,20 +247,21 @@ class _Line:
         weighted = np.all(known > 0.0)
         chi = self._chi(self._gain(1.0 / known), known) if weighted else math.nan
         two = self.freedom == 0
+        if two and own is None:
+            statistical = np.full((2, 2), math.nan)
+        covariance = statistical + moved @ moved.T
+        covariance[0, 0] += scale_std**2
         return ArrheniusLine(
             convention=self.convention,
             values=gain @ self.observed,
-            covariance=_nan_if_unknown(statistical, two and own is None)
-            + moved @ moved.T,
-            statistical_covariance=_nan_if_unknown(statistical, two and own is None),
+            covariance=covariance,
+            statistical_covariance=statistical,
             degrees_of_freedom=self._effective(statistical, steady),
             n_points=self.kelvin.size,
             reduced_chi_square=chi / self.freedom if self.freedom else math.nan,
             extra_scatter=math.sqrt(extra),
             status=FitStatus.DOUBTFUL if two else FitStatus.CONVERGED,
-            reason="two points: nothing tells whether they are on a line"
-            if two
-            else "",
+            reason="two points: nothing tells whether they lie on a line" * two,
         )
 
     def _slope(self, energy: float) -> Floats:
@@ -263,29 +271,28 @@ class _Line:
 
     def _gain(self, weights: Floats) -> Floats:
         """Return the matrix (2, n) that makes parameters of observations."""
-        root = np.sqrt(weights)
-        scale = np.array([1.0, np.abs(self.design[:, 1]).mean()])
-        inverse = np.linalg.pinv(self.design / scale * root[:, None]) * root
-        return np.asarray(inverse / scale[:, None])
+        x, share = self.design[:, 1], weights / weights.sum()
+        apart = x - share @ x
+        slope = share * apart / (share @ apart**2)
+        return np.stack([share - (share @ x) * slope, slope])
 
     def _chi(self, gain: Floats, variance: Floats) -> float:
         """Return chi-square about the line of a gain."""
         left = self.observed - self.design @ (gain @ self.observed)
-        return float(np.sum(left**2 / variance))
+        return float(left @ (left / variance))
 
     def _with_extra(self, known: Floats) -> tuple[float, Floats]:
-        """Return the extra variance (Paule and Mandel) and the gain with it."""
+        """Return the extra variance (after Paule and Mandel) and the gain with it."""
+        middle = float(chdtri(self.freedom, 0.5)) if self.freedom > 0 else 0.0
 
         def excess(extra: float) -> float:
             total = known + extra
-            return self._chi(self._gain(1.0 / total), total) - self.freedom
+            return self._chi(self._gain(1.0 / total), total) - middle
 
         extra = 0.0
-        floor = np.maximum(known, np.finfo(float).tiny)
-        known = floor
         if self.freedom > 0 and excess(0.0) > 0.0:
             plain = self._gain(np.ones_like(known))
-            high = self._chi(plain, np.ones_like(known)) / self.freedom
+            high = self._chi(plain, np.ones_like(known)) / middle
             while excess(high) > 0.0:
                 high *= 2.0
             extra = float(brentq(excess, 0.0, high, rtol=1e-6))
@@ -299,11 +306,6 @@ class _Line:
             return float(self.freedom)
         share = 1.0 - steady[1, 1] / statistical[1, 1]
         return float(self.freedom) if share > _NO_SPAN else _MANY
-
-
-def _nan_if_unknown(matrix: Floats, unknown: object) -> Floats:
-    """Return the matrix, or NaN where nothing tells it."""
-    return np.full_like(matrix, math.nan) if unknown else matrix
 
 
 def _tell_impossible(kelvin: Floats) -> str:

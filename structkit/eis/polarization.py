@@ -10,7 +10,7 @@ name                                units    meaning
 ``_std``
 ``electronic_conductivity_bound``   S cm-1   95 % upper bound, always there
 ``is_steady``                       1        1: the run is long enough and flat
-``is_resolved``                     1        1: above zero by two sigma, and steady
+``is_resolved``                     1        1: above zero by three sigma, and steady
 ``time_constant``, ``amplitude``    s, A     over ``exponential``
 ``run_length``                      s        of the points used
 ``voltage``                         V        applied, median
@@ -44,6 +44,8 @@ NO_OHMICITY = (
 _MIN_POINTS = 5
 _ONE_SIDED = 1.645
 _TWO_SIGMA = 2.0
+_DETECTED = 3.0
+"""Sigmas above zero of a current that is there."""
 _TAIL = 1.0 / 3.0
 """Share of the run at its end in which the slope is tested."""
 
@@ -148,9 +150,9 @@ def fit_polarization(
         math.nan if pellet is None else pellet.relative_std,
         settings.voltage_std_v / abs(voltage),
     )
-    resolved = steady and value > _TWO_SIGMA * std
+    resolved = steady and value > _DETECTED * std
     if steady and not resolved:
-        why = "the steady current is within two sigma of none"
+        why = "the steady current is within three sigma of none"
     sigma_std = math.hypot(factor * std, factor * value * common)
     bound = max(factor * value, 0.0) + _ONE_SIDED * (
         sigma_std if math.isfinite(common) else factor * std
@@ -334,7 +336,7 @@ _NAMES = {
     "electronic_conductivity_std": (SIEMENS_PER_CM, "standard uncertainty of it"),
     "electronic_conductivity_bound": (SIEMENS_PER_CM, "95 % upper bound of it"),
     "is_steady": ("1", "the current reached its end value"),
-    "is_resolved": ("1", "steady and above zero by two sigma"),
+    "is_resolved": ("1", "steady and above zero by three sigma"),
     "run_length": ("s", "length of the points used"),
     "voltage": ("V", "applied voltage"),
 }

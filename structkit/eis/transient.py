@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,14 @@ Floats = NDArray[np.float64]
 MAX_EXPONENTIALS = 3
 _LONGEST = 30.0
 """Longest time constant that is tried, in lengths of the run."""
-_STARTS = (0.03, 0.15, 0.6, 2.0)
-"""Time constants to start from, in lengths of the run."""
+_SHORTEST = 0.3
+"""Shortest one, in the smallest step of time."""
+_GRID = 10
+_WIDEST = 3.0
+"""Longest time constant of the grid that is searched first, in lengths of the run."""
+_REFINED = 2
+"""Best sets of time constants of the grid from which the search goes on."""
+_RIDGE = 1e-10
 _SPARE_POINTS = 2
 """Points beyond the number of parameters that a model needs."""
 _TINY = 1e-12
@@ -63,7 +70,7 @@ def fit_decay(time: Floats, current: Floats) -> Decay:
     Notes
     -----
     Variable projection: amplitudes are linear, logarithms of the time constants are
-    searched from several starts. The noise is found from the scatter; the sigma of the
+    searched from the best of a grid, until one more makes BIC worse. The noise is found from the scatter; the sigma of the
     steady value is multiplied by ``sqrt((1 + r) / (1 - r))`` with the correlation ``r``
     of neighbouring residuals, and widened by the weighted spread of the steady values
     of all numbers of exponentials (weights ``exp(-BIC / 2)``).
@@ -83,8 +90,9 @@ def fit_decay(time: Floats, current: Floats) -> Decay:
         if time.size < 2 * number + 1 + _SPARE_POINTS:
             break
         tried = _search(shifted, current, number)
-        if tried is not None:
-            found.append(tried)
+        if tried is None or tried.bic > found[-1].bic + _RIVAL:
+            break
+        found.append(tried)
     best = min(found, key=lambda one: one.bic)
     weights = np.array([math.exp(-0.5 * min(f.bic - best.bic, 700.0)) for f in found])
     weights[[f.bic - best.bic > _RIVAL for f in found]] = 0.0
@@ -102,37 +110,43 @@ def fit_decay(time: Floats, current: Floats) -> Decay:
 
 
 def _search(time: Floats, current: Floats, number: int) -> Decay | None:
-    """Return the best fit of a number of exponentials; None where they are not apart."""
+    """Return the best fit of a number of exponentials; None where two are one."""
     length = float(time[-1])
-    low = math.log(0.3 * float(np.min(np.diff(time))))
+    low = math.log(_SHORTEST * float(np.min(np.diff(time))))
     high = math.log(_LONGEST * length)
 
     def left(logs: Floats) -> Floats:
         return _project(time, current, np.exp(logs))[1]
 
-    best = None
-    for start in _starts(number):
-        logs = np.clip(np.log(length * np.array(start)), low + 0.01, high - 0.01)
-        solved = least_squares(
-            left, logs, bounds=(low, high), x_scale=1.0, max_nfev=40, ftol=1e-10
-        )
-        if best is None or solved.cost < best.cost:
-            best = solved
-    if best is None:
-        return None
-    times = np.sort(np.exp(best.x))
+    starts = np.clip(_starts(time, current, number), low + 0.01, high - 0.01)
+    solved = min(
+        (
+            least_squares(left, one, bounds=(low, high), max_nfev=60, ftol=1e-10)
+            for one in starts
+        ),
+        key=lambda one: one.cost,
+    )
+    times = np.sort(np.exp(solved.x))
     if np.any(np.diff(np.log(times)) < _APART):
         return None
     return _fit_number(time, current, tuple(times))
 
 
-def _starts(number: int) -> list[tuple[float, ...]]:
-    """Return time constants to start from, in lengths of the run."""
-    if number == 1:
-        return [(one,) for one in _STARTS[1:]]
-    if number == 2:
-        return [(0.03, 0.3), (0.1, 0.6), (0.2, 2.0)]
-    return [(0.01, 0.08, 0.5), (0.04, 0.2, 1.0)]
+def _starts(time: Floats, current: Floats, number: int) -> Floats:
+    """Return the logarithms of time constants from which to search, best of a grid."""
+    first = max(float(np.min(np.diff(time))), 1e-3 * float(time[-1]))
+    grid = np.geomspace(first, _WIDEST * float(time[-1]), _GRID)
+    columns = np.hstack([np.ones((time.size, 1)), np.exp(-time[:, None] / grid)])
+    chosen = np.array(list(combinations(range(1, _GRID + 1), number)))
+    chosen = np.hstack([np.zeros((len(chosen), 1), dtype=int), chosen])
+    gram = (columns.T @ columns)[chosen[:, :, None], chosen[:, None, :]]
+    gram = gram + _RIDGE * time.size * np.eye(number + 1)
+    moment = (columns.T @ current)[chosen]
+    gain = np.einsum(
+        "ki,ki->k", moment, np.linalg.solve(gram, moment[:, :, None])[:, :, 0]
+    )
+    best = np.argsort(-gain)[:_REFINED]
+    return np.asarray(np.log(grid[chosen[best, 1:] - 1]))
 
 
 def _project(
