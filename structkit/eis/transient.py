@@ -23,6 +23,8 @@ _WIDEST = 3.0
 _REFINED = 2
 """Best sets of time constants of the grid from which the search goes on."""
 _RIDGE = 1e-10
+_ENOUGH = 1e-8
+"""Relative change of chi-square at which the search ends."""
 _SPARE_POINTS = 2
 """Points beyond the number of parameters that a model needs."""
 _TINY = 1e-12
@@ -70,10 +72,11 @@ def fit_decay(time: Floats, current: Floats) -> Decay:
     Notes
     -----
     Variable projection: amplitudes are linear, logarithms of the time constants are
-    searched from the best of a grid, until one more makes BIC worse. The noise is found from the scatter; the sigma of the
-    steady value is multiplied by ``sqrt((1 + r) / (1 - r))`` with the correlation ``r``
-    of neighbouring residuals, and widened by the weighted spread of the steady values
-    of all numbers of exponentials (weights ``exp(-BIC / 2)``).
+    searched from the best of a grid, until one more makes BIC worse. The noise is
+    found from the scatter; the sigma of the steady value is multiplied by
+    ``sqrt((1 + r) / (1 - r))`` with the correlation ``r`` of neighbouring residuals,
+    and widened by the weighted spread of the steady values of all numbers of
+    exponentials (weights ``exp(-BIC / 2)``).
 
     Examples
     --------
@@ -121,7 +124,9 @@ def _search(time: Floats, current: Floats, number: int) -> Decay | None:
     starts = np.clip(_starts(time, current, number), low + 0.01, high - 0.01)
     solved = min(
         (
-            least_squares(left, one, bounds=(low, high), max_nfev=60, ftol=1e-10)
+            least_squares(
+                left, one, bounds=(low, high), max_nfev=40, ftol=_ENOUGH, xtol=1e-6
+            )
             for one in starts
         ),
         key=lambda one: one.cost,
