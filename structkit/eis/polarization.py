@@ -8,7 +8,7 @@ name                                units    meaning
 ``current``, ``_std``               A        steady, leakage taken off
 ``electronic_conductivity``,        S cm-1   NaN where it is not resolved
 ``_std``
-``electronic_conductivity_bound``   S cm-1   95 % upper bound, always there
+``electronic_conductivity_bound``   S cm-1   95 % upper bound, also where steady
 ``is_steady``                       1        1: the run is long enough and flat
 ``is_resolved``                     1        1: above zero by three sigma, and steady
 ``time_constant``, ``amplitude``    s, A     over ``exponential``
@@ -143,32 +143,40 @@ def fit_polarization(
         value = float(np.mean(sign * current[late]))
         std = decay.noise / math.sqrt(int(np.sum(late)))
     value, std = _without_leakage(value, std, settings, remarks)
-    factor = math.nan if pellet is None else pellet.cell_constant / abs(voltage)
+    if steady and value <= _DETECTED * std:
+        why = "the steady current is within three sigma of none"
     if pellet is None:
         remarks.append("no pellet geometry: current only; give diameter and thickness")
-    common = math.hypot(
-        math.nan if pellet is None else pellet.relative_std,
-        settings.voltage_std_v / abs(voltage),
-    )
-    resolved = steady and value > _DETECTED * std
-    if steady and not resolved:
-        why = "the steady current is within three sigma of none"
-    sigma_std = math.hypot(factor * std, factor * value * common)
-    bound = max(factor * value, 0.0) + _ONE_SIDED * (
-        sigma_std if math.isfinite(common) else factor * std
-    )
     values = {
         "current": value,
         "current_std": std,
-        "electronic_conductivity": factor * value if resolved else math.nan,
-        "electronic_conductivity_std": sigma_std if resolved else math.nan,
-        "electronic_conductivity_bound": bound,
         "is_steady": float(steady),
-        "is_resolved": float(resolved),
+        "is_resolved": float(steady and value > _DETECTED * std),
         "run_length": float(time[-1] - time[0]),
         "voltage": voltage,
     }
+    values |= _conductivity(values, pellet, settings)
     return _label(values, decay, why, remarks)
+
+
+def _conductivity(
+    values: dict[str, float], pellet: Pellet | None, settings: PolarizationSettings
+) -> dict[str, float]:
+    """Return the electronic conductivity where it is resolved, and its bound."""
+    if pellet is None:
+        return {}
+    voltage = abs(values["voltage"])
+    factor = pellet.cell_constant / voltage
+    value, own = factor * values["current"], factor * values["current_std"]
+    common = math.hypot(pellet.relative_std, settings.voltage_std_v / voltage)
+    std = math.hypot(own, value * common)
+    is_resolved = values["is_resolved"] > 0.0
+    reach = _ONE_SIDED * (std if math.isfinite(common) else own)
+    return {
+        "electronic_conductivity": value if is_resolved else math.nan,
+        "electronic_conductivity_std": std if is_resolved else math.nan,
+        "electronic_conductivity_bound": max(value, 0.0) + reach,
+    }
 
 
 def transference_number(

@@ -5,18 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from structkit.checks.eis_nmr import (
-    Motion,
-    carrier_density,
-    check_motion,
-    hop_time,
-    nernst_einstein,
-    solve_correlation_time,
-)
+from structkit.checks.eis_nmr import Motion, check_motion
 from structkit.checks.finding import Verdict
+from structkit.checks.hopping import carrier_density
 from structkit.errors import SchemaError
 
 CARRIERS = carrier_density(3.2, 416.656)
@@ -43,13 +36,6 @@ def slow_rate(tau: float, larmor: float, coupling: float) -> float:
 def at_hop(motion: Motion, hop: float) -> Motion:
     """Return the motion with one hop length and no uncertainty."""
     return replace(motion, hop_angstrom=(hop, hop), t1_relative_std=0.0, **SURE)
-
-
-def test_study_diffusion_and_hop_times() -> None:
-    diffusion = nernst_einstein(4.41e-3, temperature=ROOM, carriers_per_m3=CARRIERS)
-    assert float(diffusion) == pytest.approx(1.53e-11, abs=5e-14)
-    times = [1e9 * float(hop_time(diffusion, hop_angstrom=a)) for a in (4.0, 5.0)]
-    assert times == pytest.approx([1.74, 2.73], abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -147,19 +133,6 @@ def test_rising_t1_at_a_slow_hop_is_tension() -> None:
     found = check_motion(motion).findings["haven_ratio_of_trend"]
     assert found.verdict is Verdict.TENSION
     assert "at least" in found.text
-
-
-def test_both_correlation_times_make_the_t1() -> None:
-    coupling = np.array([0.9e6, 1.5e6, 3e6, 0.5e6])
-    slow, fast = solve_correlation_time(
-        np.full(4, 1.2e-3), larmor_hz=HIGH_FIELD, coupling_hz=coupling
-    )
-    for tau in (slow, fast):
-        for one, c in zip(tau[:3], coupling[:3], strict=True):
-            rate = slow_rate(one, HIGH_FIELD, c)
-            assert rate == pytest.approx(1.0 / 1.2e-3, rel=1e-6)
-        assert math.isnan(tau[3])  # below the bound of 0.785 MHz
-    assert np.all(slow[:3] > fast[:3])
 
 
 def test_limits_are_those_of_the_stated_errors() -> None:

@@ -21,9 +21,9 @@ from structkit.schema import FitStatus
 
 TRUE_ENERGY = 0.32
 TRUE_LN = math.log(1e6)
-DRAWS = 1000
+DRAWS = 700
 COVERAGE = (0.92, 0.98)
-"""Of 95 % intervals; sampling of 1000 draws is 0.007."""
+"""Of 95 % intervals; sampling of 700 draws is 0.008."""
 UNBIASED = 4.0
 """Standard errors of the mean of all draws."""
 SLOW_FORM = 1e-4

@@ -28,7 +28,7 @@ TRUE_CURRENT = 3.6e-10
 TRUE_SIGMA = TRUE_CURRENT * 0.09 / (math.pi / 4 * 0.8**2) / 0.1
 DRAWS = 60
 LEAST_HITS = 52
-"""Of 60 intervals of 95 %: 57 expected, below 52 has a probability of 0.4 %."""
+"""Of 60 intervals of 95 %: 57 expected, below 52 has a probability of 0.3 %."""
 
 
 def simulate(

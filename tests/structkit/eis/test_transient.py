@@ -10,11 +10,11 @@ import pytest
 from structkit.eis.transient import fit_decay
 
 STEADY = 3.5e-10
-DRAWS = 40
+DRAWS = 24
 UNBIASED = 4.0
 """Standard errors of the mean."""
-LEAST_HITS = 34
-"""Of 40 intervals of 95 %: 38 expected, below 34 has a probability of 0.3 %."""
+LEAST_HITS = 20
+"""Of 24 intervals of 95 %: 23 expected, below 20 has a probability of 0.6 %."""
 
 
 @pytest.mark.parametrize(
