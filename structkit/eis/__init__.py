@@ -1,1 +1,1 @@
-"""Impedance: circuits and their fit, what can be told apart, validity."""
+"""Impedance and polarization: validity, circuits, conductivity, activation energy."""

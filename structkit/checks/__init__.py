@@ -1,0 +1,1 @@
+"""Checks between techniques: what one measurement allows another to say."""

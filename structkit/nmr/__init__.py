@@ -1,0 +1,1 @@
+"""NMR of quadrupolar nuclei in powders."""
