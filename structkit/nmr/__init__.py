@@ -1,0 +1,1 @@
+"""NMR of solids: processing, lines, composition, relaxation."""
