@@ -176,7 +176,8 @@ def _detrended(power: Floats) -> Floats:
     logarithm = np.log(np.maximum(power, 1e-12 * power.max()))
     place = np.linspace(-1.0, 1.0, power.size)
     trend = np.polynomial.Chebyshev.fit(place, logarithm, 4)(place)
-    return logarithm - trend
+    detrended: Floats = logarithm - trend
+    return detrended
 
 
 def _comb_scores(logarithm: Floats, dwell: float) -> tuple[Floats, Floats]:
@@ -192,7 +193,7 @@ def _comb_scores(logarithm: Floats, dwell: float) -> tuple[Floats, Floats]:
         places = multiple * fundamental
         inside = places < cosine.size
         score[inside] += np.maximum(cosine[places[inside]], -0.5 * (multiple > 1))
-    return frequency[fundamental], score
+    return np.asarray(frequency[fundamental], dtype=np.float64), score
 
 
 def _fundamental(rates: Floats, score: Floats) -> int:

@@ -1,4 +1,4 @@
-"""Does what an NMR header declares go with its frequency, its title and its echoes?"""
+"""Hold an NMR header against its frequency, its title and its rotor echoes."""
 
 from __future__ import annotations
 

@@ -85,7 +85,8 @@ class RawNmrSpectrum:
     intensity: Floats
     """Real part, shape (n_points,) or (n_delays, n_points)."""
     imaginary: Floats | None = None
-    """Imaginary part, same shape."""
+    """Imaginary part, same shape; of the sign with which the transform of both parts
+    is a decay from time zero on."""
     delay: Floats | None = None
     """Recovery delays, s, shape (n_delays,)."""
     header: NmrHeader = field(default_factory=NmrHeader)

@@ -5,8 +5,9 @@ per delay of ``vdlist``; ``pdata/N`` holds processing N: ``procs``, ``title`` an
 with ``1i``, or ``2rr`` with one row per delay. A path to one of these files or to
 ``pdata/N`` means the experiment it belongs to.
 
-Returns all of :class:`structkit.io.raw_nmr.NmrHeader`; attrs ``pulse_program``,
-``solvent``, ``probe``, ``instrument``, and of the vendor's processing
+Returns all of :class:`structkit.io.raw_nmr.NmrHeader`; the imaginary part with the
+sign that makes its transform a decay (TopSpin keeps the opposite); attrs
+``pulse_program``, ``solvent``, ``probe``, ``instrument``, and of the vendor's processing
 ``vendor_phase0``, ``vendor_phase1`` (degree), ``vendor_line_broadening`` (Hz) and
 ``vendor_points`` (complex points that it used).
 """
@@ -221,8 +222,8 @@ def _processing(folder: Path, procno: int | None) -> Path:
     )
     if not found:
         raise ReadError(
-            f"{folder}: holds no processed spectrum (pdata/N/1r or 2rr); read its decay "
-            "(read_decay), or its plain transform with raw=True"
+            f"{folder}: holds no processed spectrum (pdata/N/1r or 2rr); read its "
+            "decay with read_decay, or its plain transform with raw=True"
         )
     if procno is not None and procno not in found:
         there = ", ".join(str(place) for place in found)
@@ -253,7 +254,7 @@ def _read_1d(
     shift = _axis(place / "procs", processed)
     imaginary = None
     if (place / "1i").is_file():
-        imaginary = read_plane(place / "1i", processed, None)
+        imaginary = -read_plane(place / "1i", processed, None)
     return RawNmrSpectrum(
         path=path,
         data_file=place / "1r",

@@ -52,7 +52,8 @@ def read_words(path: Path, parameters: Mapping[str, str], suffix: str) -> Floats
     whole = len(content) // word.itemsize * word.itemsize
     if whole == 0:
         raise ReadError(f"{path}: is empty; copy the folder again")
-    return np.frombuffer(content[:whole], word).astype(float)
+    words: Floats = np.frombuffer(content[:whole], word).astype(np.float64)
+    return words
 
 
 def read_decays(
@@ -148,7 +149,8 @@ def read_plane(
     ReadError
         Another number of points than ``SI`` announces.
     """
-    values = read_words(path, direct, "P") * 2.0 ** (number(direct, "NC_proc") or 0.0)
+    scale = 2.0 ** (number(direct, "NC_proc") or 0.0)
+    values: Floats = read_words(path, direct, "P") * scale
     points = int(need_number(direct, "SI", path))
     rows = 1 if indirect is None else int(need_number(indirect, "SI", path))
     if values.size != points * rows or values.size == 0:
@@ -163,4 +165,5 @@ def read_plane(
     if points % wide or rows % high:
         raise ReadError(f"{path}: ##$XDIM does not divide ##$SI; copy the folder again")
     tiles = values.reshape(rows // high, points // wide, high, wide)
-    return np.ascontiguousarray(tiles.transpose(0, 2, 1, 3)).reshape(rows, points)
+    table: Floats = tiles.transpose(0, 2, 1, 3).reshape(rows, points)
+    return table

@@ -88,7 +88,7 @@ class NmrJcampReader:
             data_file=path,
             shift=_to_ppm(axis, block, header, path),
             intensity=columns[0],
-            imaginary=columns[1] if len(columns) > 1 else None,
+            imaginary=-columns[1] if len(columns) > 1 else None,
             header=header,
         )
 
@@ -260,4 +260,5 @@ def _to_ppm(axis: Floats, block: _Block, header: NmrHeader, path: Path) -> Float
     place = min(max(place, 0), axis.size - 1)
     high = int(np.argmax(axis))
     anchor = high if place == 0 else place
-    return first + (axis - axis[anchor]) / frequency
+    shift: Floats = first + (axis - axis[anchor]) / frequency
+    return shift
