@@ -38,6 +38,8 @@ RATES_HZ = (2e3, 170e3)
 _MIN_ECHOES = 3
 """Two maxima make a distance; the third says that it repeats."""
 _BLOCK = 16
+_CREST = 25.0
+"""Power over its mean that noise does not reach, even when the mean is misjudged."""
 _ROUGH = 0.6
 """Median difference of neighbours' logarithms of power: ln 3 = 1.1 in noise."""
 _MAX_DUTY = 0.45
@@ -123,11 +125,11 @@ def find_rotor_echoes(signal: NDArray[np.complex128], dwell: float) -> MasRate:
     power = np.abs(signal) ** 2
     if power.size < 4 * _BLOCK or not np.any(power):
         return _no_rate("The signal is too short for rotor echoes.")
-    n_points = _signal_points(power)
+    n_points, noise = _signal_points(power)
     shortest = int(2.5 / (RATES_HZ[1] * dwell))
     if n_points < max(3 * shortest, 24):
         return _no_rate("The signal is too short for rotor echoes.")
-    logarithm = _detrended(power[:n_points])
+    logarithm = _detrended(power[:n_points] + noise)
     rates, score = _comb_scores(logarithm, dwell)
     if not rates.size:
         return _no_rate("The signal is too short for rotor echoes.")
@@ -153,22 +155,27 @@ def _no_rate(reason: str) -> MasRate:
     return MasRate(rate=math.nan, rate_std=math.nan, n_echoes=0, reason=reason)
 
 
-def _signal_points(power: Floats) -> int:
-    """Return how many points stand above the noise.
+def _signal_points(power: Floats) -> tuple[int, float]:
+    """Return how many points hold signal, and the power of the noise after it.
 
     Neighbours in a signal are alike; in noise the logarithms of their powers differ by
-    ln 3 in the median, whatever was done to its size by apodisation. Zeros that fill
-    the end are rougher still, or alike to the last digit.
+    ln 3 in the median, whatever apodisation did to its size. The weakest points from
+    the first two rough blocks on tell the noise (a fifth of exponential powers lies
+    below -ln 0.8 of the mean), the last block that rises far above it ends the signal:
+    between echoes there may be noise only.
     """
-    logarithm = np.log(np.maximum(power, 1e-12 * power.max()))
     n_blocks = (power.size - 1) // _BLOCK
+    logarithm = np.log(np.maximum(power, 1e-12 * power.max()))
     steps = np.abs(np.diff(logarithm))[: n_blocks * _BLOCK].reshape(n_blocks, _BLOCK)
+    blocks = power[: n_blocks * _BLOCK].reshape(n_blocks, _BLOCK)
     rough = np.median(steps, axis=1) > _ROUGH
     twice = np.flatnonzero(rough[:-1] & rough[1:])
-    n_signal = int(twice[0]) if twice.size else n_blocks
-    low = np.median(power[: n_blocks * _BLOCK].reshape(n_blocks, _BLOCK), axis=1)
-    empty = np.flatnonzero(low < 1e-9 * power.max())
-    return _BLOCK * min(n_signal, int(empty[0]) if empty.size else n_signal)
+    first = int(twice[0]) if twice.size else n_blocks
+    low = float(np.quantile(blocks[first : first + 4], 0.2)) if twice.size else 0.0
+    noise = low / -math.log(0.8)
+    floor = max(_CREST * noise, 1e-9 * float(power.max()))
+    above = np.flatnonzero(blocks.max(axis=1) > floor)
+    return (_BLOCK * (int(above[-1]) + 1) if above.size else 0), noise
 
 
 def _detrended(power: Floats) -> Floats:
