@@ -7,8 +7,8 @@ with ``1i``, or ``2rr`` with one row per delay. A path to one of these files or 
 
 Returns all of :class:`structkit.io.raw_nmr.NmrHeader`; the imaginary part with the
 sign that makes its transform a decay (TopSpin keeps the opposite); attrs
-``pulse_program``, ``solvent``, ``probe``, ``instrument``, and of the vendor's processing
-``vendor_phase0``, ``vendor_phase1`` (degree), ``vendor_line_broadening`` (Hz) and
+``pulse_program``, ``solvent``, ``probe``, ``instrument``; of the vendor's processing
+``vendor_phase0`` and ``vendor_phase1`` (degree), ``vendor_line_broadening`` (Hz) and
 ``vendor_points`` (complex points that it used).
 """
 
@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,10 @@ _PARTS = (*_RAW, "acqus", "acqu", "vdlist", "1r", "1i", "2rr", "procs", "proc", 
 _DELAY = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(s|m|u|n)?(?:s)?")
 _SECONDS = {"s": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9, None: 1.0}
 _MAX_ZIP_BYTES = 1 << 31
+_UNZIP_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError),
+    RuntimeError,  # a password, or a compression that is not known
+)
 
 
 class BrukerReader:
@@ -161,7 +166,7 @@ def _unzip(path: Path, folder: Path) -> Path:
             if sum(item.file_size for item in archive.infolist()) > _MAX_ZIP_BYTES:
                 raise ReadError(f"{path}: unpacks to more than 2 GiB; unpack it first")
             archive.extractall(folder)
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+    except _UNZIP_ERRORS as error:
         raise ReadError(
             f"{path}: cannot be unpacked ({error}); copy it again"
         ) from error
