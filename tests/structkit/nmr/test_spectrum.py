@@ -5,12 +5,12 @@ import pytest
 import xarray as xr
 
 from structkit.errors import FitError, SchemaError
+from structkit.nmr.reference import reference_spectrum
 from structkit.nmr.spectrum import (
     ProcessingOptions,
     estimate_noise,
     integrate_regions,
     process_decay,
-    reference_spectrum,
 )
 from structkit.schema import make_decay, make_nmr_spectrum, validate_nmr_spectrum
 
