@@ -1,1 +1,1 @@
-"""NMR of quadrupolar nuclei in powders."""
+"""NMR of solids: processing, lines, composition, relaxation."""

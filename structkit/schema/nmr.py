@@ -13,6 +13,7 @@ name                               dims                     meaning
 ``larmor_frequency`` (coord)       ()                       ``MHz``
 ``mas_rate`` (coord)               ()                       as declared, ``Hz``
 ``recycle_delay`` (coord)          ()                       ``s``
+``scans`` (coord)                  ()                       ``1``
 ``temperature`` (coord)            ()                       ``K``
 ``milling_time`` (coord)           ()                       ``h``
 =================================  =======================  ============================
