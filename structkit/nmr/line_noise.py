@@ -1,0 +1,84 @@
+"""Noise of a spectrum: its size, and how many points share one value of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_MOST_LAGS = 400
+_WITHIN_NOISE = 2.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NoiseCorrelation:
+    """How noise of one point goes with that of its neighbours."""
+
+    lags: Floats
+    """Autocorrelation from lag 0 (1.0) to where it is lost in its noise."""
+
+    @property
+    def length(self) -> float:
+        """Return how many points share one noise value, at least 1."""
+        return max(1.0, float(2.0 * self.lags.sum() - 1.0))
+
+    def filter(self, rows: Floats) -> Floats:
+        """Return rows (n_rows, n_points) times the matrix of autocorrelations."""
+        n, m = rows.shape[1], self.lags.size
+        size = n + 2 * m
+        kernel = np.zeros(size)
+        kernel[:m] = self.lags
+        if m > 1:
+            kernel[-(m - 1) :] = self.lags[:0:-1]
+        power = np.maximum(np.fft.rfft(kernel).real, 0.0)
+        spread = np.fft.irfft(np.fft.rfft(rows, size, axis=1) * power, size, axis=1)
+        return np.asarray(spread[:, :n])
+
+
+def measure_correlation(residual: Floats) -> NoiseCorrelation:
+    """Return the autocorrelation of a residual.
+
+    Parameters
+    ----------
+    residual : ndarray, shape (n_points,)
+        Noise, or data less model; equally spaced.
+
+    Returns
+    -------
+    NoiseCorrelation
+        Cut at the first lag that is within two sigmas of zero.
+
+    Notes
+    -----
+    Apodisation and zero filling make noise of neighbouring points alike: a fit that
+    counts points as independent understates every uncertainty.
+    """
+    n = residual.size
+    centred = residual - residual.mean()
+    size = 1 << (2 * n - 1).bit_length()
+    spectrum = np.fft.rfft(centred, size)
+    lags = np.fft.irfft(np.abs(spectrum) ** 2, size)[: min(_MOST_LAGS, n // 4)]
+    if not lags[0] > 0.0:
+        return NoiseCorrelation(np.ones(1))
+    lags = np.asarray(lags / lags[0], dtype=np.float64)
+    lost = np.flatnonzero(lags < _WITHIN_NOISE / np.sqrt(n))
+    return NoiseCorrelation(lags[: lost[0]] if lost.size else lags)
+
+
+def constant_correlation(length: float) -> NoiseCorrelation:
+    """Return an exponential autocorrelation whose length is as stated, in points."""
+    if length <= 1.0:
+        return NoiseCorrelation(np.ones(1))
+    ratio = (length - 1.0) / (length + 1.0)
+    number = max(2, int(np.ceil(np.log(1e-4) / np.log(ratio))))
+    return NoiseCorrelation(ratio ** np.arange(min(number, _MOST_LAGS)))
+
+
+def detrend(values: Floats, axis: Floats) -> Floats:
+    """Return values less a straight line, over what that leaves of their spread."""
+    slope = np.polynomial.Polynomial.fit(axis, values, 1)
+    left = values - slope(axis)
+    return np.asarray(left * np.sqrt(values.size / max(values.size - 2, 1)))
