@@ -33,7 +33,11 @@ from structkit.schema.nmr import INTENSITY_IMAG
 
 Floats = NDArray[np.float64]
 
-_SAME_COST = 1e-4
+_ROUGHLY = 1e-4
+"""Part of the cost that is not worth a step from one of several starts."""
+_FINELY = 2e-5
+"""Of chi-square of independent points: not worth a step to the minimum told."""
+_SAME_COST = 1e-3
 _NEAR = 10.0
 """Of chi-square of independent points: a minimum as good as the best."""
 _MISFIT = 3.0
@@ -283,24 +287,37 @@ def _usable_orders(
 def _minimise(model: LineModel) -> list[Minimum]:
     """Return minima from several starts, best first."""
     options = model.options
-    low, high = model.limits()
     generator = np.random.default_rng(options.seed)
     found: list[Minimum] = []
     for number in range(options.n_starts):
         start = model.start(generator if number else None)
-        minimum = minimise_squares(
-            model.evaluate, start, low=low, high=high, max_steps=options.max_steps
-        )
-        if np.isfinite(minimum.cost):
-            found.append(minimum)
-        if found:
-            least = min(one.cost for one in found)
-            agree = sum(one.cost <= least * (1.0 + _SAME_COST) for one in found)
-            if agree >= _AGREE:
-                break
-    if not found:
-        return [minimum]
-    return sorted(found, key=lambda one: one.cost)
+        minimum = _search(model, start, enough=_ROUGHLY)
+        found.append(minimum)
+        least = min((one.cost for one in found if np.isfinite(one.cost)), default=0.0)
+        agree = sum(one.cost <= least * (1.0 + _SAME_COST) for one in found)
+        if agree >= _AGREE:
+            break
+    found.sort(key=lambda one: one.cost if np.isfinite(one.cost) else np.inf)
+    if not np.isfinite(found[0].cost):
+        return found
+    length = measure_correlation(found[0].residual[: model.shift.size]).length
+    enough = min(_ROUGHLY, _FINELY * length / model.shift.size)
+    found[0] = _search(model, found[0].values, enough=enough)
+    return found
+
+
+def _search(model: LineModel, start: Floats, *, enough: float) -> Minimum:
+    """Return the minimum that steps from a start lead to, its sites in order."""
+    low, high = model.limits()
+    minimum = minimise_squares(
+        model.evaluate,
+        start,
+        low=low,
+        high=high,
+        max_steps=model.options.max_steps,
+        enough=enough,
+    )
+    return replace(minimum, values=model.sort_sites(minimum.values))
 
 
 def _has_prior(site: Site) -> bool:
@@ -331,15 +348,8 @@ def _reweigh(
     start = best.values.copy()
     start[changed.areas] /= factor
     start[changed.polynomial] /= factor
-    low, high = changed.limits()
-    minimum = minimise_squares(
-        changed.evaluate,
-        start,
-        low=low,
-        high=high,
-        max_steps=model.options.max_steps,
-    )
-    return changed, [minimum]
+    enough = min(_ROUGHLY, _FINELY / model.shift.size)
+    return changed, [_search(changed, start, enough=enough)]
 
 
 def _failed(model: LineModel, noise: _Noise, *, remarks: tuple[str, ...]) -> LineFit:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from structkit.nmr.czjzek import evaluate_czjzek, second_order_scale
 from structkit.nmr.lineshapes import LineShape, LineValues, evaluate_lines
+from structkit.nmr.minimise import solve_positive
 from structkit.nmr.sites import LineFitOptions, Site
 
 Floats = NDArray[np.float64]
@@ -21,6 +23,14 @@ _SCALE_RANGE = math.log(100.0)
 _LARGEST_PHASE = math.pi
 _SCATTER_WIDTH = 0.4
 _SCATTER_CENTRE = 0.5
+_FIRST_RATIO = 0.1
+_FIRST_PART = 0.1
+"""Of the mean area: least area to start from, as a line of none cannot move."""
+_RIDGE = 1e-12
+_ROUNDS = 3
+
+_Component = tuple[int, int, LineValues, Floats | None]
+"""Site, order, unit line, and its derivative by the logarithm of the scale."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,38 +56,44 @@ class LineModel:
     baseline: Floats
     """Legendre polynomials, shape (order + 1, n_points)."""
 
+    areas: slice = field(init=False)
+    """Places of areas: centrebands first, then order by order."""
+    ratios: slice = field(init=False)
+    """Places of sideband ratios; none where their areas are free."""
+    polynomial: slice = field(init=False)
+    """Places of the baseline's coefficients."""
+    phase: slice = field(init=False)
+    """Places of the phases, radian: at the middle, and from there to the edge."""
+    linear: NDArray[np.int_] = field(init=False)
+    """Places of areas and baseline."""
+    signed: NDArray[np.bool_] = field(init=False)
+    """Which of those may be negative."""
+
+    def __post_init__(self) -> None:
+        """Lay out the parameters."""
+        free = self.options.sideband_areas == "free"
+        n_phases = {"none": 0, "zero": 1, "first": 2}[self.options.phase]
+        n_orders = len(self.orders)
+        sizes = (
+            ("areas", self.n_sites * (n_orders if free else 1)),
+            ("ratios", 0 if free else n_orders - 1),
+            ("polynomial", self.baseline.shape[0]),
+            ("phase", n_phases),
+        )
+        first = _PER_SITE * self.n_sites
+        for name, size in sizes:
+            object.__setattr__(self, name, slice(first, first + size))
+            first += size
+        linear = np.r_[self.areas, self.polynomial]
+        signed = linear >= self.polynomial.start
+        signed |= self.options.area_sign == "free"
+        object.__setattr__(self, "linear", linear)
+        object.__setattr__(self, "signed", signed)
+
     @property
     def n_sites(self) -> int:
         """Return the number of sites."""
         return len(self.sites)
-
-    @property
-    def areas(self) -> slice:
-        """Return the places of areas: centrebands first, then order by order."""
-        free = self.options.sideband_areas == "free"
-        n_areas = self.n_sites * (len(self.orders) if free else 1)
-        first = _PER_SITE * self.n_sites
-        return slice(first, first + n_areas)
-
-    @property
-    def ratios(self) -> slice:
-        """Return the places of sideband ratios; none where their areas are free."""
-        free = self.options.sideband_areas == "free"
-        first = self.areas.stop
-        return slice(first, first + (0 if free else len(self.orders) - 1))
-
-    @property
-    def polynomial(self) -> slice:
-        """Return the places of the baseline's coefficients."""
-        first = self.ratios.stop
-        return slice(first, first + self.baseline.shape[0])
-
-    @property
-    def phase(self) -> slice:
-        """Return the places of the phases, radian: at the middle, and at the edge."""
-        number = {"none": 0, "zero": 1, "first": 2}[self.options.phase]
-        first = self.polynomial.stop
-        return slice(first, first + number)
 
     @property
     def n_parameters(self) -> int:
@@ -89,7 +105,7 @@ class LineModel:
         return _PER_SITE * site + what
 
     def evaluate(self, values: Floats) -> tuple[Floats, Floats]:
-        """Return data less model over the unit, with priors behind, and derivatives.
+        """Return the residual and its derivatives.
 
         Parameters
         ----------
@@ -99,18 +115,21 @@ class LineModel:
         Returns
         -------
         residual : ndarray, shape (n_points + n_priors,)
+            Data less model over the unit, priors behind.
         jacobian : ndarray, shape (n_parameters, n_points + n_priors)
+            Derivatives of the residual.
         """
         n = self.shift.size
         priors = self._priors()
         jacobian = np.zeros((self.n_parameters, n + len(priors)))
-        model = self._add_lines(values, jacobian[:, :n])
-        jacobian[self.polynomial, :n] = self.baseline
-        model += values[self.polynomial] @ self.baseline
-        jacobian[:, :n] *= -1.0
-        data = self._turn(values[self.phase], jacobian[self.phase, :n])
+        slopes = jacobian[:, :n]
+        data = self._turn(values[self.phase], slopes[self.phase])
+        components = self._components(values)
+        self._write_linear(values, components, slopes)
         residual = np.empty(n + len(priors))
-        residual[:n] = data - model
+        residual[:n] = data - values[self.linear] @ slopes[self.linear]
+        slopes[self.linear] *= -1.0
+        self._write_shapes(values, components, slopes)
         for row, (place, mean, std) in enumerate(priors, start=n):
             residual[row] = (values[place] - mean) / std
             jacobian[place, row] = 1.0 / std
@@ -192,25 +211,51 @@ class LineModel:
                 own[SHARE] = generator.uniform(*site.share_window)
                 own[LOG_SCALE] += _SCATTER_WIDTH * generator.normal()
             values[_PER_SITE * number : _PER_SITE * (number + 1)] = own
+        values[self.ratios] = _FIRST_RATIO
         values = np.clip(values, low, high)
-        values[self.ratios] = 0.0
-        return self._with_linear(values, low)
-
-    def _with_linear(self, values: Floats, low: Floats) -> Floats:
-        """Return the parameters with areas and baseline by linear least squares."""
-        values[self.areas] = 1.0
-        _, jacobian = self.evaluate(values)
-        n = self.shift.size
-        places = np.r_[self.areas, self.polynomial]
-        columns = -jacobian[places, :n].T
-        found, *_ = np.linalg.lstsq(columns, self.real, rcond=1e-10)
-        bad = found < low[places]
-        if bad.any():
-            found[bad] = 0.0
-            rest, *_ = np.linalg.lstsq(columns[:, ~bad], self.real, rcond=1e-10)
-            found[~bad] = rest
-        values[places] = np.maximum(found, low[places])
+        slopes = np.zeros((self.n_parameters, self.shift.size))
+        self._write_linear(values, self._components(values), slopes)
+        linear = solve_linear(slopes[self.linear], self.real, signed=self.signed)
+        values[self.linear] = linear
+        if self.options.area_sign == "positive":
+            areas = values[self.areas]
+            least = _FIRST_PART * float(areas.mean())
+            values[self.areas] = np.maximum(areas, least)
         return values
+
+    def sort_sites(self, values: Floats) -> Floats:
+        """Return parameters with sites in the order of shifts in which they were
+        stated.
+
+        Two lines that passed each other on the way to a minimum have only changed their
+        names. They change back where shapes are the same, there are no priors, and
+        windows allow it.
+        """
+        found = values.copy()
+        low, high = self.limits()
+        ranks = np.argsort([site.shift_ppm for site in self.sites], kind="stable")
+        for _ in ranks:
+            for i, k in zip(ranks[:-1], ranks[1:], strict=True):
+                swapped = self._swap(found, int(i), int(k))
+                if swapped is not None and np.all((swapped >= low) & (swapped <= high)):
+                    found = swapped
+        return found
+
+    def _swap(self, values: Floats, i: int, k: int) -> Floats | None:
+        """Return parameters with two sites' names changed; None where they stand."""
+        one, other = self.sites[i], self.sites[k]
+        if values[self.own(i, CENTRE)] <= values[self.own(k, CENTRE)]:
+            return None
+        if one.shape != other.shape or self._priors():
+            return None
+        mine = [*range(self.own(i, 0), self.own(i, _PER_SITE))]
+        others = [*range(self.own(k, 0), self.own(k, _PER_SITE))]
+        for first in range(self.areas.start, self.areas.stop, self.n_sites):
+            mine.append(first + i)
+            others.append(first + k)
+        found = values.copy()
+        found[mine], found[others] = values[others], values[mine]
+        return found
 
     def _log_ppm(self, width_hz: float) -> float:
         return math.log(width_hz / self.larmor_frequency)
@@ -254,23 +299,29 @@ class LineModel:
         first, last = self.shift[0], self.shift[-1]
         return np.asarray((2.0 * self.shift - first - last) / (last - first))
 
+    def _share_of_area(
+        self, values: Floats, site: int, order: int
+    ) -> tuple[int, float]:
+        """Return the place of the area of a line, and the line's share of it."""
+        place = self.orders.index(order)
+        if self.options.sideband_areas == "free" or order == 0:
+            return self.areas.start + self.n_sites * place + site, 1.0
+        return self.areas.start + site, float(values[self.ratios.start + place - 1])
+
     def _area(
         self, values: Floats, site: int, order: int
     ) -> tuple[float, list[tuple[int, float]]]:
         """Return one line's area and its derivatives by place."""
-        first, place = self.areas.start, self.orders.index(order)
-        if self.options.sideband_areas == "free" or order == 0:
-            where = first + self.n_sites * place + site
-            return float(values[where]), [(where, 1.0)]
-        area, ratio = first + site, self.ratios.start + place - 1
-        product = float(values[area] * values[ratio])
-        return product, [(area, float(values[ratio])), (ratio, float(values[area]))]
+        where, factor = self._share_of_area(values, site, order)
+        area = float(values[where])
+        slopes = [(where, factor)]
+        if order and self.options.sideband_areas == "shared":
+            slopes.append((self.ratios.start + self.orders.index(order) - 1, area))
+        return area * factor, slopes
 
-    def _components(
-        self, values: Floats
-    ) -> list[tuple[int, int, LineValues, Floats | None]]:
+    def _components(self, values: Floats) -> list[_Component]:
         """Return site, order, unit line and slope by scale of every line."""
-        found: list[tuple[int, int, LineValues, Floats | None]] = []
+        found: list[_Component] = []
         own = values[: _PER_SITE * self.n_sites].reshape(-1, _PER_SITE)
         spacing = (self.options.mas_rate_hz or 0.0) / self.larmor_frequency
         shapes: tuple[LineShape, ...] = ("pseudo-voigt", "voigt")
@@ -304,22 +355,89 @@ class LineModel:
                     )
         return found
 
-    def _add_lines(self, values: Floats, jacobian: Floats) -> Floats:
-        """Return the sum of all lines; write its derivatives."""
-        model = np.zeros(self.shift.size)
-        for site, order, unit, by_scale in self._components(values):
-            area, slopes = self._area(values, site, order)
-            first = _PER_SITE * site
-            value = unit.value[0]
-            model += area * value
-            jacobian[first + CENTRE] += area * unit.by_centre[0]
-            jacobian[first + LOG_WIDTH] += area * unit.by_log_width[0]
-            jacobian[first + SHARE] += area * unit.by_share[0]
+    def _write_linear(
+        self, values: Floats, components: list[_Component], slopes: Floats
+    ) -> None:
+        """Write the model's derivatives by areas and baseline."""
+        slopes[self.polynomial] = self.baseline
+        for site, order, unit, _ in components:
+            where, factor = self._share_of_area(values, site, order)
+            slopes[where] += factor * unit.value[0]
+
+    def _write_shapes(
+        self, values: Floats, components: list[_Component], slopes: Floats
+    ) -> None:
+        """Write the residual's derivatives by what shapes the lines."""
+        for site, order, unit, by_scale in components:
+            where, factor = self._share_of_area(values, site, order)
+            area, first = float(values[where]) * factor, self.own(site, 0)
+            slopes[first + CENTRE] -= area * unit.by_centre[0]
+            slopes[first + LOG_WIDTH] -= area * unit.by_log_width[0]
+            slopes[first + SHARE] -= area * unit.by_share[0]
             if by_scale is not None:
-                jacobian[first + LOG_SCALE] += area * by_scale
-            for place, slope in slopes:
-                jacobian[place] += slope * value
-        return model
+                slopes[first + LOG_SCALE] -= area * by_scale
+            if order and self.options.sideband_areas == "shared":
+                ratio = self.ratios.start + self.orders.index(order) - 1
+                slopes[ratio] -= float(values[where]) * unit.value[0]
+
+
+def solve_linear(basis: Floats, data: Floats, *, signed: NDArray[np.bool_]) -> Floats:
+    """Return the coefficients of rows whose sum is nearest to the data.
+
+    Parameters
+    ----------
+    basis : ndarray, shape (n_rows, n_points)
+        Rows.
+    data : ndarray, shape (n_points,)
+        What they add up to.
+    signed : ndarray of bool, shape (n_rows,)
+        Rows whose coefficient may be negative.
+
+    Notes
+    -----
+    Normal equations, a trace of the diagonal added: rows that are nearly the same
+    share what they have in common. Negative coefficients are set to zero, worst first,
+    and those that would gain return (Lawson & Hanson).
+    """
+    matrix = basis @ basis.T
+    return np.asarray(_solve_signed(matrix, basis @ data, signed))
+
+
+@numba.njit(cache=True)
+def _solve_signed(matrix, right, signed):  # type: ignore[no-untyped-def]
+    """Return the least squares solution with some coefficients not negative."""
+    n = right.size
+    for i in range(n):
+        matrix[i, i] *= 1.0 + _RIDGE
+    kept = np.ones(n, dtype=np.bool_)
+    found = np.zeros(n)
+    for _ in range(_ROUNDS * n):
+        places = np.flatnonzero(kept)
+        part, wanted = np.empty((places.size, places.size)), right[places]
+        for a in range(places.size):
+            for b in range(places.size):
+                part[a, b] = matrix[places[a], places[b]]
+        found[:] = 0.0
+        found[places] = solve_positive(part, wanted)
+        worst, least = -1, 0.0
+        for i in range(n):
+            if not signed[i] and found[i] < least:
+                worst, least = i, found[i]
+        if worst >= 0:
+            kept[worst] = False
+            continue
+        best, most = -1, _RIDGE * np.abs(right).max()
+        for i in range(n):
+            gain = right[i] - (matrix[i] * found).sum()
+            if not kept[i] and gain > most:
+                best, most = i, gain
+        if best < 0:
+            break
+        kept[best] = True
+    for i in range(n):
+        if not signed[i] and found[i] < 0.0:
+            found[i] = 0.0
+    return found
 
 
 def _one(lines: LineValues, row: int) -> LineValues:

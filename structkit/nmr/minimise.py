@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,10 +18,12 @@ _MOST_DAMPING = 1e12
 _LEAST_DAMPING = 1e-9
 _EASIER = 0.2
 _HARDER = 5.0
-_ENOUGH = 1e-7
-"""Expected gain over the cost at which steps end."""
+_PATIENCE = 10
+"""Evaluations that together must bring a gain."""
 _FLAT = 1e-6
 """Cosine between the residual and a derivative that counts as none."""
+_SINGULAR = 1e-15
+_OPEN = 1e150
 _TINY = 1e-30
 
 
@@ -42,7 +46,13 @@ class Minimum:
 
 
 def minimise_squares(
-    evaluate: Evaluate, start: Floats, *, low: Floats, high: Floats, max_steps: int
+    evaluate: Evaluate,
+    start: Floats,
+    *,
+    low: Floats,
+    high: Floats,
+    max_steps: int,
+    enough: float = 1e-7,
 ) -> Minimum:
     """Find a minimum of half the sum of squares within limits.
 
@@ -54,6 +64,9 @@ def minimise_squares(
         Start and limits; equal limits hold a parameter.
     max_steps : int
         Most evaluations.
+    enough : float
+        Part of the cost that is not worth a step: it ends where the next step promises
+        less, or where ten evaluations together brought less.
 
     Returns
     -------
@@ -78,12 +91,13 @@ def minimise_squares(
     residual, jacobian = evaluate(values)
     cost = 0.5 * float(residual @ residual)
     damping, steps, converged = _FIRST_DAMPING, 1, False
+    before = [cost]
     while steps < max_steps and np.isfinite(cost):
         normal = jacobian @ residual, jacobian @ jacobian.T
         _, promised = _step(normal, values, (low, high), _LEAST_DAMPING)
-        if 0.0 <= promised <= _ENOUGH * cost + _TINY or _is_flat(
-            normal, values, (low, high), cost
-        ):
+        slow = steps > _PATIENCE and before[-_PATIENCE] - cost <= enough * cost
+        flat = _is_flat(normal, values, (low, high), cost)
+        if slow or flat or 0.0 <= promised <= enough * cost + _TINY:
             converged = True
             break
         accepted = False
@@ -95,6 +109,7 @@ def minimise_squares(
                 new_residual, new_jacobian = evaluate(trial)
                 steps += 1
                 new_cost = 0.5 * float(new_residual @ new_residual)
+                before.append(min(new_cost, cost))
             accepted = new_cost < cost
             damping *= _EASIER if accepted else _HARDER
             damping = max(damping, _LEAST_DAMPING)
@@ -113,15 +128,11 @@ def _is_flat(
 ) -> bool:
     """Return whether the residual is at right angles to all that may move."""
     gradient, hessian = normal
-    movable = _movable(gradient, limits[0] - values, limits[1] - values)
+    low, high = limits
+    movable = (low < high) & ~((values <= low) & (gradient > 0.0))
+    movable &= ~((values >= high) & (gradient < 0.0))
     length = np.sqrt(np.maximum(2.0 * cost * np.diag(hessian), _TINY))
     return bool(np.all(np.abs(gradient[movable]) <= _FLAT * length[movable]))
-
-
-def _movable(gradient: Floats, least: Floats, most: Floats) -> NDArray[np.bool_]:
-    """Return which parameters may move: not held, not pushed against a limit."""
-    free = (least < most) & ~((least >= 0.0) & (gradient > 0.0))
-    return np.asarray(free & ~((most <= 0.0) & (gradient < 0.0)))
 
 
 def _step(
@@ -132,22 +143,82 @@ def _step(
 ) -> tuple[Floats, float]:
     """Return a damped step within the limits, and the gain that it promises."""
     gradient, hessian = normal
-    least, most = limits[0] - values, limits[1] - values
-    step = np.zeros_like(values)
-    movable = _movable(gradient, least, most)
-    while movable.any():
-        free, held = np.flatnonzero(movable), np.flatnonzero(~movable)
-        matrix = hessian[np.ix_(free, free)]
-        raised = matrix + np.diag(damping * np.diag(matrix) + _TINY)
-        right = -gradient[free] - hessian[np.ix_(free, held)] @ step[held]
-        try:
-            step[free] = np.linalg.solve(raised, right)
-        except np.linalg.LinAlgError:
-            step[free] = right / np.diag(raised)
-        beyond = movable & ((step < least) | (step > most))
-        if not beyond.any():
-            break
-        step = np.clip(step, least, most)
-        movable &= ~beyond
+    step = _bounded_step(
+        gradient, hessian, limits[0] - values, limits[1] - values, damping
+    )
     promised = -float(gradient @ step) - 0.5 * float(step @ hessian @ step)
     return step, promised
+
+
+@numba.njit(cache=True)
+def solve_positive(matrix, right):  # type: ignore[no-untyped-def]
+    """Return the solution of a positive definite system, by Cholesky.
+
+    An unknown that the matrix leaves open is 0.
+    """
+    n = right.size
+    factor = np.zeros((n, n))
+    found = right.copy()
+    for i in range(n):
+        for k in range(i):
+            total = matrix[i, k]
+            for m in range(k):
+                total -= factor[i, m] * factor[k, m]
+            factor[i, k] = total / factor[k, k]
+        pivot = matrix[i, i]
+        for m in range(i):
+            pivot -= factor[i, m] * factor[i, m]
+        if pivot <= _SINGULAR * matrix[i, i] or not pivot > 0.0:
+            factor[i, :i] = 0.0
+            factor[i, i] = _OPEN
+        else:
+            factor[i, i] = math.sqrt(pivot)
+    for i in range(n):
+        for m in range(i):
+            found[i] -= factor[i, m] * found[m]
+        found[i] /= factor[i, i]
+    for i in range(n - 1, -1, -1):
+        for m in range(i + 1, n):
+            found[i] -= factor[m, i] * found[m]
+        found[i] /= factor[i, i]
+    return found
+
+
+@numba.njit(cache=True)
+def _bounded_step(  # type: ignore[no-untyped-def]
+    gradient, hessian, least, most, damping
+):
+    """Return a damped step; what would pass its limit stops there."""
+    n = gradient.size
+    step = np.zeros(n)
+    movable = np.zeros(n, dtype=np.bool_)
+    for i in range(n):
+        pushed = (least[i] >= 0.0 and gradient[i] > 0.0) or (
+            most[i] <= 0.0 and gradient[i] < 0.0
+        )
+        movable[i] = least[i] < most[i] and not pushed and hessian[i, i] > 0.0
+    for _ in range(n):
+        free = np.flatnonzero(movable)
+        if free.size == 0:
+            break
+        matrix, right = np.empty((free.size, free.size)), np.empty(free.size)
+        for a in range(free.size):
+            i = free[a]
+            right[a] = -gradient[i]
+            for k in range(n):
+                if not movable[k]:
+                    right[a] -= hessian[i, k] * step[k]
+            for b in range(free.size):
+                matrix[a, b] = hessian[i, free[b]]
+            matrix[a, a] *= 1.0 + damping
+        found = solve_positive(matrix, right)
+        inside = True
+        for a in range(free.size):
+            i = free[a]
+            step[i] = min(max(found[a], least[i]), most[i])
+            if step[i] != found[a]:
+                movable[i] = False
+                inside = False
+        if inside:
+            break
+    return step

@@ -112,7 +112,7 @@ class LineFitOptions:
     """Of the nucleus, for Czjzek lines."""
     n_starts: int = 6
     """Most starts; fewer where two reach the same minimum."""
-    max_steps: int = 200
+    max_steps: int = 500
     """Most steps from each start."""
     seed: int = 0
     """Of the starts."""
