@@ -317,7 +317,11 @@ def _search(model: LineModel, start: Floats, *, enough: float) -> Minimum:
         max_steps=model.options.max_steps,
         enough=enough,
     )
-    return replace(minimum, values=model.sort_sites(minimum.values))
+    values = model.sort_sites(minimum.values)
+    if np.array_equal(values, minimum.values):
+        return minimum
+    residual, jacobian = model.evaluate(values)
+    return replace(minimum, values=values, residual=residual, jacobian=jacobian)
 
 
 def _has_prior(site: Site) -> bool:

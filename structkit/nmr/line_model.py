@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -224,8 +225,7 @@ class LineModel:
         return values
 
     def sort_sites(self, values: Floats) -> Floats:
-        """Return parameters with sites in the order of shifts in which they were
-        stated.
+        """Return parameters with the sites' shifts in the order as stated.
 
         Two lines that passed each other on the way to a minimum have only changed their
         names. They change back where shapes are the same, there are no priors, and
@@ -235,7 +235,7 @@ class LineModel:
         low, high = self.limits()
         ranks = np.argsort([site.shift_ppm for site in self.sites], kind="stable")
         for _ in ranks:
-            for i, k in zip(ranks[:-1], ranks[1:], strict=True):
+            for i, k in pairwise(ranks):
                 swapped = self._swap(found, int(i), int(k))
                 if swapped is not None and np.all((swapped >= low) & (swapped <= high)):
                     found = swapped

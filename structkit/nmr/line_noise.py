@@ -63,9 +63,10 @@ def measure_correlation(residual: Floats) -> NoiseCorrelation:
     lags = np.fft.irfft(np.abs(spectrum) ** 2, size)[: min(_MOST_LAGS, n // 4)]
     if not lags[0] > 0.0:
         return NoiseCorrelation(np.ones(1))
-    lags = np.asarray(lags / lags[0], dtype=np.float64)
+    lags = lags / lags[0]
     lost = np.flatnonzero(lags < _WITHIN_NOISE / np.sqrt(n))
-    return NoiseCorrelation(lags[: lost[0]] if lost.size else lags)
+    last = int(lost[0]) if lost.size else lags.size
+    return NoiseCorrelation(np.asarray(lags[:last], dtype=np.float64))
 
 
 def constant_correlation(length: float) -> NoiseCorrelation:
