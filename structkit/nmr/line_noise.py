@@ -75,7 +75,8 @@ def constant_correlation(length: float) -> NoiseCorrelation:
         return NoiseCorrelation(np.ones(1))
     ratio = (length - 1.0) / (length + 1.0)
     number = max(2, int(np.ceil(np.log(1e-4) / np.log(ratio))))
-    return NoiseCorrelation(ratio ** np.arange(min(number, _MOST_LAGS)))
+    lags = np.arange(min(number, _MOST_LAGS), dtype=np.float64)
+    return NoiseCorrelation(np.power(ratio, lags))
 
 
 def detrend(values: Floats, axis: Floats) -> Floats:
