@@ -396,7 +396,8 @@ def _conclude(
     stated = (sigma / unit) ** 2
     reduced = variance / stated if known else 1.0
     reasons = [] if best.converged else [f"no minimum within {best.steps} steps"]
-    if known and reduced > 1.0 + _MISFIT * math.sqrt(2.0 * used.length / left):
+    spread = math.sqrt(2.0 * used.length * (1.0 / left + 1.0 / _n_noise(correlation)))
+    if known and reduced > 1.0 + _MISFIT * spread:
         reasons.append(
             f"the residual is {math.sqrt(reduced):.2f} times the noise: these lines "
             "do not describe the data"
@@ -426,6 +427,11 @@ def _conclude(
     doubtful = reasons and best.converged
     status = FitStatus.DOUBTFUL if doubtful else fit.status
     return replace(fit, status=status, reason="; ".join(reasons))
+
+
+def _n_noise(correlation: NoiseCorrelation | None) -> float:
+    """Return the number of points that told the noise; infinite where it was given."""
+    return math.inf if correlation is None else correlation.n_points
 
 
 def _covariance(

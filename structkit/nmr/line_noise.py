@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _MOST_LAGS = 400
-_WITHIN_NOISE = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,6 +18,8 @@ class NoiseCorrelation:
 
     lags: Floats
     """Autocorrelation from lag 0 (1.0) to where it is lost in its noise."""
+    n_points: float = np.inf
+    """Points that it was measured on."""
 
     @property
     def length(self) -> float:
@@ -49,7 +50,8 @@ def measure_correlation(residual: Floats) -> NoiseCorrelation:
     Returns
     -------
     NoiseCorrelation
-        Cut at the first lag that is within two sigmas of zero.
+        Cut at the first lag that is not positive: what an apodisation leaves far away
+        is below the noise of a lag, and not of their sum.
 
     Notes
     -----
@@ -64,9 +66,9 @@ def measure_correlation(residual: Floats) -> NoiseCorrelation:
     if not lags[0] > 0.0:
         return NoiseCorrelation(np.ones(1))
     lags = lags / lags[0]
-    lost = np.flatnonzero(lags < _WITHIN_NOISE / np.sqrt(n))
+    lost = np.flatnonzero(lags <= 0.0)
     last = int(lost[0]) if lost.size else lags.size
-    return NoiseCorrelation(np.asarray(lags[:last], dtype=np.float64))
+    return NoiseCorrelation(np.asarray(lags[:last], dtype=np.float64), float(n))
 
 
 def constant_correlation(length: float) -> NoiseCorrelation:
@@ -77,6 +79,32 @@ def constant_correlation(length: float) -> NoiseCorrelation:
     number = max(2, int(np.ceil(np.log(1e-4) / np.log(ratio))))
     lags = np.arange(min(number, _MOST_LAGS), dtype=np.float64)
     return NoiseCorrelation(np.power(ratio, lags))
+
+
+def correlation_length_of(weights: Floats, n_filled: int) -> float:
+    """Return how many points of a spectrum share one noise value by its processing.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (n_acquired,)
+        Apodisation of the decay; ones for none.
+    n_filled : int
+        Points after zero filling.
+
+    Returns
+    -------
+    float
+        For :attr:`structkit.nmr.sites.LineFitOptions.correlation_length`: exact where
+        lines are broader than the apodisation, and better than what one spectrum
+        shows of it.
+
+    Examples
+    --------
+    >>> correlation_length_of(np.ones(512), 1024)
+    1.0
+    """
+    power = float(np.sum(weights**2))
+    return float(n_filled * weights[0] ** 2 / (2.0 * power))
 
 
 def detrend(values: Floats, axis: Floats) -> Floats:

@@ -20,7 +20,7 @@ QUANTILES = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
 SAMPLING = 4.0
 """Sigmas of a quantile of as many crystallites."""
 THIRD_ORDER = 2e-3
-"""Of a mean of 1: what exact energies hold beyond second order at C_Q / Larmor = 1 / 130."""
+"""Of a mean of 1: what exact energies hold beyond second order at this field."""
 
 
 def spin_matrices() -> list[np.ndarray]:
@@ -126,5 +126,5 @@ def test_scale_and_width_of_distribution_go_back_and_forth() -> None:
     assert sigma_cq_of_scale(second_order_scale(0.8, LARMOR), LARMOR) == pytest.approx(
         0.8
     )
-    # A single site: delta = -(3/40) (P_Q / nu)^2 for I = 3/2 is -1/40 here with P_Q^2 = 5.
+    # (P_Q / nu)^2 / 40 for I = 3/2; the mean of P_Q^2 is five times sigma squared.
     assert second_order_scale(1.0, 100.0) == pytest.approx(1e6 * 5.0 / 40.0 / 100.0**2)
