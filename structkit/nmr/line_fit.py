@@ -206,6 +206,8 @@ class LineFit:
 
     def find_groups(self) -> tuple[SiteGroup, ...]:
         """Return the sites whose areas trade, as sums with the reason."""
+        if not self.status.has_values:
+            return ()
         return tuple(
             _describe_group(self, members, reason) for members, reason in _trading(self)
         )

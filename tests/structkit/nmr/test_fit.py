@@ -11,9 +11,10 @@ import xarray as xr
 
 from structkit.errors import FitError, SchemaError
 from structkit.nmr.czjzek import second_order_scale
-from structkit.nmr.fit import compare_lines, fit_lines
+from structkit.nmr.fit import _failed, compare_lines, fit_lines
 from structkit.nmr.line_fit import LineFit
 from structkit.nmr.line_noise import correlation_length_of
+from structkit.nmr.line_results import tabulate_lines
 from structkit.nmr.oxide_content import find_oxide_content
 from structkit.nmr.response import Blank, CompositionSettings
 from structkit.nmr.sites import LineFitOptions, Site
@@ -240,6 +241,17 @@ def test_stated_noise_that_the_residual_exceeds_is_told() -> None:
     fit = fit_lines(spectrum, [Site(name="a", shift_ppm=-11.0, fwhm_hz=300.0)], options)
     assert fit.status is FitStatus.DOUBTFUL
     assert "times the noise" in fit.reason
+
+
+def test_fit_without_numbers_is_a_value_with_its_reason() -> None:
+    spectrum = simulate(sodium_lines(0.06, 0.05), np.random.default_rng(1))
+    model = fit_lines(spectrum, SODIUM, LineFitOptions(window_ppm=WINDOW)).model
+    failed = _failed(model, (1.0, False, None), remarks=())
+    assert failed.status is FitStatus.FAILED
+    assert failed.reason
+    table = tabulate_lines(failed)
+    assert np.all(np.isnan(table["area"]))
+    assert table.attrs["status"] == "failed"
 
 
 def test_prior_counts_as_one_independent_observation() -> None:
