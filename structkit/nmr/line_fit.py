@@ -168,12 +168,16 @@ class LineFit:
     @property
     def residual(self) -> Floats:
         """Return data less model in the units of intensity, shape (n_points,)."""
+        if not self.status.has_values:
+            return np.full(self.n_points, np.nan)
         residual, _ = self.model.evaluate(self.values)
         return np.asarray(self.model.unit * residual[: self.n_points])
 
     @property
     def lines(self) -> Floats:
         """Return each site's line in the units of intensity, (n_sites, n_points)."""
+        if not self.status.has_values:
+            return np.full((self.model.n_sites, self.n_points), np.nan)
         return np.asarray(self.model.unit * self.model.lines(self.values))
 
     @property
