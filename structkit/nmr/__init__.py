@@ -1,0 +1,1 @@
+"""NMR spectra: lines, composition, relaxation and motion."""

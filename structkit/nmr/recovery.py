@@ -1,0 +1,520 @@
+"""T1 from inversion or saturation recovery, with the law that the delays can tell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize_scalar
+from scipy.stats import chi2, f as fisher, t as student
+
+from structkit.errors import SchemaError
+from structkit.nmr.recovery_laws import RecoveryLaw
+from structkit.nmr.separable import (
+    Separable,
+    SeparableFit,
+    find_interval,
+    fit_separable,
+)
+from structkit.schema import FitStatus
+
+Floats = NDArray[np.float64]
+
+_REACH = 30.0
+"""How far beyond the delays a T1 is looked for, as a factor."""
+_N_STARTS = 24
+_N_PROFILE = 21
+_INSIGNIFICANT = 0.01
+_MISFIT = 1e-3
+_LIMIT_FACTOR = 3.0
+_INVERTED = 2.0
+_ENOUGH_RECYCLES = 5.0
+_TOLD_APART = 2.0
+_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RecoveryFit:
+    """A recovery law at its best values."""
+
+    law: RecoveryLaw
+    """What was fitted."""
+    t1: float
+    """As the law means it, **s**; NaN where the fit failed."""
+    t1_std: float
+    """1 sigma, **s**."""
+    interval: tuple[float, float]
+    """95 % interval of T1 from the profile of the likelihood, **s**."""
+    equilibrium: float
+    """Magnetisation after an endless delay, units of the data."""
+    equilibrium_std: float
+    """1 sigma."""
+    inversion_factor: float
+    """1 - M(0)/M(inf): 2 is perfect inversion, 1 saturation."""
+    inversion_factor_std: float
+    """1 sigma."""
+    shape: float
+    """beta or ratio of rates; NaN where the law has none."""
+    shape_std: float
+    """1 sigma; NaN where the shape stands at its limit."""
+    chi_square: float
+    """Sum of squares over variance; plain sum where the noise is unknown."""
+    aicc: float
+    """Akaike's criterion for few points; infinite where there are too few."""
+    freedom: int
+    """Degrees of freedom."""
+    residual: Floats
+    """Data less model, shape (n_delays,), in the order given."""
+    status: FitStatus
+    """How it ended."""
+    reason: str = ""
+    """Why not well, one sentence a line."""
+
+    def curve(self, delay: ArrayLike) -> Floats:
+        """Return the magnetisation at delays, **s**, units of the data."""
+        missing = self.law.missing(delay, self.t1, self.shape)
+        return np.asarray(self.equilibrium * (1.0 - self.inversion_factor * missing))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RecoveryComparison:
+    """Several laws on the same delays."""
+
+    fits: tuple[RecoveryFit, ...]
+    """One for each law, in the order given."""
+    delta_aicc: Floats
+    """AICc less that of the best law, shape (n_laws,); infinite: not comparable."""
+    remark: str
+    """What the delays tell."""
+
+    @property
+    def best(self) -> RecoveryFit:
+        """Return the fit with the least AICc."""
+        return self.fits[int(np.argmin(self.delta_aicc))]
+
+    def delta(self, name: str) -> float:
+        """Return the AICc of a law less that of the best."""
+        for fit, delta in zip(self.fits, self.delta_aicc, strict=True):
+            if fit.law.name == name:
+                return float(delta)
+        raise SchemaError(f"no law {name!r} was compared")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Points:
+    """Checked data of one recovery."""
+
+    delay: Floats
+    values: Floats
+    sigma: Floats
+    noise_known: bool
+
+    @property
+    def search(self) -> tuple[float, float]:
+        """Return ln T1 between which to look."""
+        positive = self.delay[self.delay > 0.0]
+        return (
+            math.log(float(positive.min()) / _REACH),
+            math.log(float(positive.max()) * _REACH),
+        )
+
+
+def fit_recovery(
+    delay: ArrayLike,
+    magnetisation: ArrayLike,
+    *,
+    std: ArrayLike | None = None,
+    law: RecoveryLaw | None = None,
+    recycle_delay: float | None = None,
+) -> RecoveryFit:
+    """Fit one law to a recovery, with a free inversion factor.
+
+    Parameters
+    ----------
+    delay : array_like, shape (n_delays,)
+        **s**, in any order.
+    magnetisation : array_like, shape (n_delays,)
+        Areas with their sign, arbitrary units; for magnitudes see
+        :func:`structkit.nmr.recovery_data.restore_signs`.
+    std : array_like, shape (n_delays,) or (), optional
+        1 sigma, same units; unknown is taken from the scatter.
+    law : RecoveryLaw, optional
+        Single exponential where absent.
+    recycle_delay : float, optional
+        **s**; a remark where it is shorter than 5 T1.
+
+    Returns
+    -------
+    RecoveryFit
+        Too few delays is a value with status ``FAILED``.
+
+    Raises
+    ------
+    SchemaError
+        Shapes that differ, values that are not finite, negative delays, sigma that
+        is not positive.
+
+    Notes
+    -----
+    ``M(t) = M_inf [1 - f missing(t; T1)]``: M_inf and ``f M_inf`` are linear and
+    solved for, T1 (and a shape) searched over the whole range that delays can tell.
+    The interval is where the profile of chi-square rises by the 95 % quantile; with
+    unknown noise it is scaled by the scatter and Student's quantile.
+
+    References
+    ----------
+    Few points: C. M. Hurvich and C.-L. Tsai, Biometrika 76 (1989) 297,
+    10.1093/biomet/76.2.297.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> delay = np.array([0.02, 0.1, 0.4, 1.0, 2.0, 4.0, 8.0, 20.0])
+    >>> fit = fit_recovery(delay, 5.0 * (1.0 - 1.8 * np.exp(-delay / 2.1)), std=0.01)
+    >>> print(f"{fit.t1:.3f} s, f = {fit.inversion_factor:.2f}")
+    2.100 s, f = 1.80
+    """
+    chosen = law or RecoveryLaw()
+    points = _check(delay, magnetisation, std)
+    needed = 3 + (chosen.shape_limits is not None) + (not points.noise_known)
+    different = np.unique(points.delay).size
+    if different < needed or float(points.delay.max()) <= 0.0:
+        return _failed(
+            chosen, points, f"{different} different delays; {chosen.name} needs {needed}"
+        )
+    found = fit_separable(
+        _separable(chosen, points),
+        points.values,
+        sigma=points.sigma,
+        starts=[
+            [time] if math.isnan(shape) else [time, shape]
+            for time in np.linspace(*points.search, _N_STARTS)
+            for shape in chosen.shape_starts
+        ],
+    )
+    return _summarise(chosen, points, found, recycle_delay=recycle_delay)
+
+
+def compare_recoveries(
+    delay: ArrayLike,
+    magnetisation: ArrayLike,
+    *,
+    std: ArrayLike | None = None,
+    laws: Sequence[RecoveryLaw] | None = None,
+    recycle_delay: float | None = None,
+) -> RecoveryComparison:
+    """Fit several laws and say which the delays prefer.
+
+    Parameters
+    ----------
+    delay, magnetisation, std, recycle_delay
+        As in :func:`fit_recovery`.
+    laws : sequence of RecoveryLaw, optional
+        All four where absent.
+
+    Returns
+    -------
+    RecoveryComparison
+        AICc differences below 2 do not tell laws apart; the remark says so.
+
+    Raises
+    ------
+    SchemaError
+        As :func:`fit_recovery`; no laws.
+    """
+    chosen = laws or tuple(
+        RecoveryLaw(name=name)
+        for name in ("mono", "stretched", "quadrupolar", "quadrupolar_slow")
+    )
+    fits = tuple(
+        fit_recovery(
+            delay, magnetisation, std=std, law=law, recycle_delay=recycle_delay
+        )
+        for law in chosen
+    )
+    each = np.asarray([fit.aicc for fit in fits])
+    finite = np.isfinite(each)
+    if not np.any(finite):
+        delta = np.full(each.shape, np.inf)
+        delta[0] = 0.0
+        return RecoveryComparison(
+            fits=fits, delta_aicc=delta, remark="too few delays to compare laws"
+        )
+    delta = np.where(finite, each - each[finite].min(), np.inf)
+    close = [
+        fit.law.name
+        for fit, gap in zip(fits, delta, strict=True)
+        if gap < _TOLD_APART
+    ]
+    best = fits[int(np.argmin(delta))].law.name
+    remark = f"{best} is preferred"
+    if len(close) > 1:
+        remark = f"the delays do not tell apart {', '.join(close)}"
+    return RecoveryComparison(fits=fits, delta_aicc=delta, remark=remark)
+
+
+def _check(
+    delay: ArrayLike, magnetisation: ArrayLike, std: ArrayLike | None
+) -> _Points:
+    """Return checked arrays."""
+    times = np.asarray(delay, dtype=float)
+    values = np.asarray(magnetisation, dtype=float)
+    if times.ndim != 1 or times.shape != values.shape or times.size == 0:
+        raise SchemaError(
+            f"delay has shape {times.shape}, magnetisation {values.shape}; give one "
+            "value for each delay"
+        )
+    if not (np.all(np.isfinite(times)) and np.all(np.isfinite(values))):
+        raise SchemaError("delay or magnetisation is not finite; remove those points")
+    if np.any(times < 0.0):
+        raise SchemaError("delay must not be negative; are the units s?")
+    sigma = np.ones(values.shape)
+    if std is not None:
+        sigma = np.broadcast_to(np.asarray(std, dtype=float), values.shape)
+        if not np.all(np.isfinite(sigma) & (sigma > 0.0)):
+            raise SchemaError("std must be positive; leave it out when it is unknown")
+    return _Points(
+        delay=times, values=values, sigma=sigma, noise_known=std is not None
+    )
+
+
+def _separable(law: RecoveryLaw, points: _Points) -> Separable:
+    """Return the law as a separable model of ln T1 and its shape."""
+    low, high = points.search
+    shape = law.shape_limits
+
+    def columns(theta: Floats) -> Floats:
+        form = theta[1] if shape else math.nan
+        missing = law.missing(points.delay, math.exp(theta[0]), form)
+        return np.column_stack([np.ones_like(missing), -missing])
+
+    return Separable(
+        columns=columns,
+        low=(low, shape[0]) if shape else (low,),
+        high=(high, shape[1]) if shape else (high,),
+    )
+
+
+def _summarise(
+    law: RecoveryLaw,
+    points: _Points,
+    found: SeparableFit,
+    *,
+    recycle_delay: float | None,
+) -> RecoveryFit:
+    """Return the fit in words and numbers."""
+    scatter = 1.0
+    if not points.noise_known:
+        scatter = found.chi_square / max(found.freedom, 1)
+    covariance = found.covariance * scatter
+    variances = np.diag(covariance)
+    t1 = math.exp(found.nonlinear[0])
+    level, size = found.linear
+    slope = np.zeros(variances.size)
+    slope[-2:] = -size / level**2, 1.0 / level
+    with np.errstate(invalid="ignore"):
+        factor_variance = float(slope @ covariance @ slope)
+    has_shape = law.shape_limits is not None
+    tells_shape = has_shape and not found.at_limit[1]
+    fit = RecoveryFit(
+        law=law,
+        t1=t1,
+        t1_std=t1 * _root(variances[0]),
+        interval=_interval(law, points, found, scatter=scatter),
+        equilibrium=float(level),
+        equilibrium_std=_root(variances[-2]),
+        inversion_factor=float(size / level),
+        inversion_factor_std=_root(factor_variance),
+        shape=float(found.nonlinear[1]) if has_shape else math.nan,
+        shape_std=_root(variances[1]) if tells_shape else math.nan,
+        chi_square=found.chi_square,
+        aicc=_aicc(points, found),
+        freedom=found.freedom,
+        residual=found.residual * points.sigma,
+        status=FitStatus.CONVERGED,
+    )
+    return _judged(fit, points, found, recycle_delay=recycle_delay)
+
+
+def _judged(
+    fit: RecoveryFit,
+    points: _Points,
+    found: SeparableFit,
+    *,
+    recycle_delay: float | None,
+) -> RecoveryFit:
+    """Return the fit with its status and every reason for doubt."""
+    reasons = _doubts(fit, points, found)
+    status = FitStatus.DOUBTFUL if reasons else FitStatus.CONVERGED
+    if not found.converged:
+        status = FitStatus.NOT_CONVERGED
+        reasons.insert(0, "the minimiser ran out of steps")
+    if recycle_delay is not None and recycle_delay < _ENOUGH_RECYCLES * fit.t1:
+        reasons.append(
+            f"recycle delay {recycle_delay:g} s is shorter than 5 T1 "
+            f"({_ENOUGH_RECYCLES * fit.t1:.3g} s): areas are saturated"
+        )
+    return replace(fit, status=status, reason="\n".join(reasons))
+
+
+def _doubts(fit: RecoveryFit, points: _Points, found: SeparableFit) -> list[str]:
+    """Return every reason to doubt the numbers."""
+    reasons = []
+    shortest, longest = float(points.delay.min()), float(points.delay.max())
+    if _flat_probability(points, found) > _INSIGNIFICANT:
+        reasons.append("no recovery stands out of the noise")
+    if shortest > fit.t1:
+        reasons.append(
+            f"the shortest delay ({shortest:.3g} s) is longer than T1 ({fit.t1:.3g} s):"
+            " add shorter ones"
+        )
+    if longest < fit.t1:
+        reasons.append(
+            f"the longest delay ({longest:.3g} s) is shorter than T1 ({fit.t1:.3g} s): "
+            "the equilibrium is extrapolated"
+        )
+    if found.at_limit[0]:
+        reasons.append("T1 lies outside what these delays can tell")
+    elif not all(math.isfinite(end) and end > 0.0 for end in fit.interval):
+        reasons.append("the delays bound T1 on one side only")
+    if points.noise_known and found.freedom > 0:
+        misfit = float(chi2.sf(found.chi_square, found.freedom))
+        if misfit < _MISFIT:
+            reasons.append(
+                f"{fit.law.name} misses the data: chi-square {found.chi_square:.1f} "
+                f"for {found.freedom} degrees of freedom"
+            )
+    beyond = _LIMIT_FACTOR * fit.inversion_factor_std
+    if not -beyond < fit.inversion_factor < _INVERTED + beyond:
+        reasons.append(
+            f"inversion factor {fit.inversion_factor:.2f} is outside 0 to 2: look at "
+            "the phase, or at the signs of magnitude data"
+        )
+    return reasons
+
+
+def _flat_probability(points: _Points, found: SeparableFit) -> float:
+    """Return how probable so much recovery is where there is none."""
+    weight = points.sigma**-2
+    mean = float(weight @ points.values / weight.sum())
+    flat = float(weight @ (points.values - mean) ** 2)
+    gained, more = flat - found.chi_square, found.n_parameters - 1
+    if points.noise_known:
+        return float(chi2.sf(gained, more))
+    if found.chi_square <= 0.0:
+        return 0.0
+    ratio = gained / more / (found.chi_square / found.freedom)
+    return float(fisher.sf(ratio, more, found.freedom))
+
+
+def _aicc(points: _Points, found: SeparableFit) -> float:
+    """Return Akaike's criterion; infinite where there are too few points for it."""
+    n_points = points.values.size
+    n_free = found.n_parameters + (not points.noise_known)
+    if n_points - n_free - 1 <= 0:
+        return math.inf
+    penalty = 2.0 * n_free * n_points / (n_points - n_free - 1)
+    if points.noise_known:
+        return found.chi_square + penalty
+    least = np.finfo(float).tiny
+    return n_points * math.log(max(found.chi_square / n_points, least)) + penalty
+
+
+def _interval(
+    law: RecoveryLaw, points: _Points, found: SeparableFit, *, scatter: float
+) -> tuple[float, float]:
+    """Return the 95 % interval of T1, **s**, from the profile of chi-square."""
+    tail = 0.5 + 0.5 * _CONFIDENCE
+    rise = float(chi2.ppf(_CONFIDENCE, 1))
+    if not points.noise_known:
+        rise = float(student.ppf(tail, max(found.freedom, 1))) ** 2 * scatter
+    if rise <= 0.0:
+        t1 = math.exp(found.nonlinear[0])
+        return t1, t1
+    error = _root(found.covariance[0, 0] * scatter)
+    low, high = points.search
+    ends = find_interval(
+        _profile(law, points),
+        float(found.nonlinear[0]),
+        target=found.chi_square + rise,
+        step=min(error, 1.0) if error > 0.0 else 1.0,
+        limits=(low, high),
+    )
+    return math.exp(ends[0]), math.exp(ends[1]) if ends[1] < math.inf else math.inf
+
+
+def _profile(law: RecoveryLaw, points: _Points) -> Callable[[float], float]:
+    """Return ln T1 -> least chi-square over all else."""
+    weight = points.sigma**-2
+
+    def cost(logarithm: float, shape: float | Floats) -> Floats:
+        missing = law.missing(points.delay, math.exp(logarithm), shape)
+        return line_chi_square(missing, points.values, weight)
+
+    def least(logarithm: float) -> float:
+        if law.shape_limits is None:
+            return float(cost(logarithm, math.nan))
+        grid = np.linspace(*law.shape_limits, _N_PROFILE)
+        costs = cost(logarithm, grid)
+        best = int(np.argmin(costs))
+        found = minimize_scalar(
+            lambda shape: float(cost(logarithm, shape)),
+            bounds=(grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)]),
+            method="bounded",
+        )
+        return min(float(found.fun), float(costs[best]))
+
+    return least
+
+
+def line_chi_square(curves: Floats, values: Floats, weight: Floats) -> Floats:
+    """Return chi-square of the best line through curves.
+
+    Parameters
+    ----------
+    curves : ndarray, shape (..., n_points)
+        What the values are linear in.
+    values, weight : ndarray, shape (n_points,)
+        Data and inverse variances.
+
+    Returns
+    -------
+    ndarray, shape (...)
+    """
+    total = weight.sum()
+    level = curves - (curves @ weight / total)[..., None]
+    rest = values - values @ weight / total
+    across = (level * rest) @ weight
+    along = level**2 @ weight
+    slope = np.divide(across, along, out=np.zeros_like(across), where=along > 0.0)
+    return np.asarray((rest - slope[..., None] * level) ** 2 @ weight)
+
+
+def _root(variance: float) -> float:
+    """Return a standard deviation; infinite where the variance is."""
+    return math.sqrt(variance) if variance >= 0.0 else math.inf
+
+
+def _failed(law: RecoveryLaw, points: _Points, reason: str) -> RecoveryFit:
+    """Return the value that says why there are no numbers."""
+    return RecoveryFit(
+        law=law,
+        t1=math.nan,
+        t1_std=math.nan,
+        interval=(math.nan, math.nan),
+        equilibrium=math.nan,
+        equilibrium_std=math.nan,
+        inversion_factor=math.nan,
+        inversion_factor_std=math.nan,
+        shape=math.nan,
+        shape_std=math.nan,
+        chi_square=math.nan,
+        aicc=math.inf,
+        freedom=points.values.size - 3,
+        residual=np.full(points.values.shape, np.nan),
+        status=FitStatus.FAILED,
+        reason=reason,
+    )
