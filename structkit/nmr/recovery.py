@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
-from scipy.stats import chi2, f as fisher, t as student
+from scipy.stats import chi2
+from scipy.stats import f as fisher
+from scipy.stats import t as student
 
 from structkit.errors import SchemaError
 from structkit.nmr.recovery_laws import RecoveryLaw
@@ -183,7 +185,9 @@ def fit_recovery(
     different = np.unique(points.delay).size
     if different < needed or float(points.delay.max()) <= 0.0:
         return _failed(
-            chosen, points, f"{different} different delays; {chosen.name} needs {needed}"
+            chosen,
+            points,
+            f"{different} different delays; {chosen.name} needs {needed}",
         )
     found = fit_separable(
         _separable(chosen, points),
@@ -245,9 +249,7 @@ def compare_recoveries(
         )
     delta = np.where(finite, each - each[finite].min(), np.inf)
     close = [
-        fit.law.name
-        for fit, gap in zip(fits, delta, strict=True)
-        if gap < _TOLD_APART
+        fit.law.name for fit, gap in zip(fits, delta, strict=True) if gap < _TOLD_APART
     ]
     best = fits[int(np.argmin(delta))].law.name
     remark = f"{best} is preferred"
@@ -276,9 +278,7 @@ def _check(
         sigma = np.broadcast_to(np.asarray(std, dtype=float), values.shape)
         if not np.all(np.isfinite(sigma) & (sigma > 0.0)):
             raise SchemaError("std must be positive; leave it out when it is unknown")
-    return _Points(
-        delay=times, values=values, sigma=sigma, noise_known=std is not None
-    )
+    return _Points(delay=times, values=values, sigma=sigma, noise_known=std is not None)
 
 
 def _separable(law: RecoveryLaw, points: _Points) -> Separable:

@@ -232,12 +232,14 @@ def _covariance(
     slopes = []
     for number, value in enumerate(theta):
         step = _STEP * max(abs(value), 0.1)
-        ends = []
+        ends, curves = [], []
         for sign in (1.0, -1.0):
             moved = theta.copy()
-            moved[number] += sign * step
-            ends.append(curve(moved))
-        slopes.append((ends[0] - ends[1]) / (2.0 * step))
+            end = min(max(value + sign * step, model.low[number]), model.high[number])
+            moved[number] = end
+            ends.append(end)
+            curves.append(curve(moved))
+        slopes.append((curves[0] - curves[1]) / max(ends[0] - ends[1], _TOLERANCE))
     jacobian = np.column_stack([*slopes, model.columns(theta)]) / sigma[:, None]
     free = np.concatenate([~held, np.ones(linear.size, dtype=bool)])
     covariance = np.zeros((free.size, free.size))
