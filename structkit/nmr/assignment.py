@@ -81,12 +81,9 @@ def review_assignment(
     >>> told[0].ambiguous_swap
     True
     """
-    everything = [
-        *t1.values(),
-        *(v for one in references.values() for v in one.values()),
-    ]
-    if not all(value > 0.0 and math.isfinite(value) for value in everything):
-        raise SchemaError("every T1 must be finite and positive, in s")
+    for held in (t1, *references.values()):
+        if not all(value > 0.0 and math.isfinite(value) for value in held.values()):
+            raise SchemaError("every T1 must be finite and positive, in s")
     reviews = []
     for first, second in combinations(t1, 2):
         sets = {
@@ -95,10 +92,8 @@ def review_assignment(
             if first in held and second in held
         }
         if sets:
-            values = (t1[first], t1[second])
-            reviews.append(
-                _review(first, second, values=values, sets=sets, spread=spread)
-            )
+            pair = (first, second)
+            reviews.append(_review(pair, t1, sets=sets, spread=spread))
     if not reviews:
         raise SchemaError("no reference holds two of the lines; give one of both")
     return tuple(reviews)
@@ -188,14 +183,14 @@ def find_saturated(
 
 
 def _review(
-    first: str,
-    second: str,
+    pair: tuple[str, str],
+    t1: Mapping[str, float],
     *,
-    values: tuple[float, float],
     sets: Mapping[str, tuple[float, float]],
     spread: float,
 ) -> SwapReview:
     """Return both readings of one pair."""
+    values = (t1[pair[0]], t1[pair[1]])
     printed = {name: _agreement(values, held, spread) for name, held in sets.items()}
     turned = (values[1], values[0])
     swapped = {name: _agreement(turned, held, spread) for name, held in sets.items()}
@@ -204,7 +199,7 @@ def _review(
     best = max(preferred, key=lambda name: preferred[name])
     held = sets[best]
     return SwapReview(
-        pair=(first, second),
+        pair=pair,
         reference=best,
         ratios=(values[0] / held[0], values[1] / held[1]),
         swapped_ratios=(turned[0] / held[0], turned[1] / held[1]),

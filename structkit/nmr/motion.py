@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.constants import physical_constants
 from scipy.stats import t as student
 
 from structkit.errors import SchemaError
+from structkit.nmr.relaxation_problem import BOLTZMANN_EV
 from structkit.nmr.separable import Separable, fit_separable
 from structkit.schema import FitStatus
 
 Floats = NDArray[np.float64]
 
-BOLTZMANN_EV = float(physical_constants["Boltzmann constant in eV/K"][0])
 WAUGH_FEDIN = 1.617e-3
 """Activation energy over onset temperature, **eV/K**: 37 cal/(mol K)."""
 _N_PARAMETERS = 4
@@ -135,7 +134,7 @@ def fit_narrowing(
     )
     scatter = found.chi_square / found.freedom
     covariance = found.covariance * scatter
-    std = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    std = found.std * math.sqrt(scatter)
     energy = math.exp(found.nonlinear[0])
     place = float(found.nonlinear[1])
     both = np.array([energy * place, energy])

@@ -57,7 +57,7 @@ class OverlapFit:
     shapes: Floats
     """Shape parameters."""
     shapes_std: Floats
-    """1 sigma."""
+    """1 sigma; NaN where a parameter stands at its limit."""
     chi_square: float
     """Sum of squares over variance of the joint fit."""
     freedom: int
@@ -150,8 +150,8 @@ def solve_areas(
     normal = lines.T @ lines
     if np.linalg.matrix_rank(normal, hermitian=True) < normal.shape[0]:
         raise SchemaError("two lines have one shape; start them apart, or fit one")
-    inverse = np.linalg.inv(normal)
-    return intensity @ lines @ inverse, sigma**2 * inverse
+    inverse: Floats = np.asarray(np.linalg.inv(normal), dtype=float)
+    return np.asarray(intensity @ lines @ inverse), sigma**2 * inverse
 
 
 def fit_overlapped_recovery(
@@ -217,7 +217,6 @@ def fit_overlapped_recovery(
         shapes, times, spectra, sigma=sigma, start=first, recoveries=recoveries
     )
     n_shapes = first.size
-    variances = np.diag(joint.covariance)
     t1 = np.exp(joint.nonlinear[n_shapes : n_shapes + n_sites])
     lines = shapes.evaluate(joint.nonlinear[:n_shapes])
     areas, covariance = solve_areas(lines, spectra, sigma=sigma)
@@ -225,11 +224,11 @@ def fit_overlapped_recovery(
     return OverlapFit(
         recoveries=recoveries,
         t1=t1,
-        t1_std=t1 * np.sqrt(variances[n_shapes : n_shapes + n_sites]),
+        t1_std=t1 * joint.std[n_shapes : n_shapes + n_sites],
         areas=areas,
         areas_covariance=covariance,
         shapes=joint.nonlinear[:n_shapes],
-        shapes_std=np.sqrt(variances[:n_shapes]),
+        shapes_std=joint.std[:n_shapes],
         chi_square=joint.chi_square,
         freedom=joint.freedom,
         status=FitStatus.DOUBTFUL if reasons else FitStatus.CONVERGED,
@@ -284,8 +283,8 @@ def _fit_jointly(
         for site, one in enumerate(recoveries):
             time = math.exp(theta[n_shapes + site])
             missing = one.law.missing(times, time, form[site])
-            for course in (np.ones_like(missing), -missing):
-                made.append(np.outer(course, lines[:, site]).ravel())
+            made.append(np.tile(lines[:, site], times.size))
+            made.append(-np.outer(missing, lines[:, site]).ravel())
         return np.column_stack(made)
 
     return fit_separable(

@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
 from scipy.stats import chi2
-from scipy.stats import f as fisher
-from scipy.stats import t as student
 
 from structkit.errors import SchemaError
 from structkit.nmr.recovery_laws import RecoveryLaw
-from structkit.nmr.separable import (
-    Separable,
-    SeparableFit,
-    find_interval,
-    fit_separable,
+from structkit.nmr.recovery_statistics import (
+    RecoveryPoints,
+    check_points,
+    find_aicc,
+    find_flat_probability,
+    find_t1_interval,
 )
+from structkit.nmr.separable import Separable, SeparableFit, fit_separable
 from structkit.schema import FitStatus
 
 Floats = NDArray[np.float64]
 
-_REACH = 30.0
-"""How far beyond the delays a T1 is looked for, as a factor."""
 _N_STARTS = 24
-_N_PROFILE = 21
 _INSIGNIFICANT = 0.01
 _MISFIT = 1e-3
 _LIMIT_FACTOR = 3.0
 _INVERTED = 2.0
 _ENOUGH_RECYCLES = 5.0
 _TOLD_APART = 2.0
-_CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,25 +100,6 @@ class RecoveryComparison:
         raise SchemaError(f"no law {name!r} was compared")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Points:
-    """Checked data of one recovery."""
-
-    delay: Floats
-    values: Floats
-    sigma: Floats
-    noise_known: bool
-
-    @property
-    def search(self) -> tuple[float, float]:
-        """Return ln T1 between which to look."""
-        positive = self.delay[self.delay > 0.0]
-        return (
-            math.log(float(positive.min()) / _REACH),
-            math.log(float(positive.max()) * _REACH),
-        )
-
-
 def fit_recovery(
     delay: ArrayLike,
     magnetisation: ArrayLike,
@@ -180,7 +156,7 @@ def fit_recovery(
     2.100 s, f = 1.80
     """
     chosen = law or RecoveryLaw()
-    points = _check(delay, magnetisation, std)
+    points = check_points(delay, magnetisation, std)
     needed = 3 + (chosen.shape_limits is not None) + (not points.noise_known)
     different = np.unique(points.delay).size
     if different < needed or float(points.delay.max()) <= 0.0:
@@ -258,30 +234,7 @@ def compare_recoveries(
     return RecoveryComparison(fits=fits, delta_aicc=delta, remark=remark)
 
 
-def _check(
-    delay: ArrayLike, magnetisation: ArrayLike, std: ArrayLike | None
-) -> _Points:
-    """Return checked arrays."""
-    times = np.asarray(delay, dtype=float)
-    values = np.asarray(magnetisation, dtype=float)
-    if times.ndim != 1 or times.shape != values.shape or times.size == 0:
-        raise SchemaError(
-            f"delay has shape {times.shape}, magnetisation {values.shape}; give one "
-            "value for each delay"
-        )
-    if not (np.all(np.isfinite(times)) and np.all(np.isfinite(values))):
-        raise SchemaError("delay or magnetisation is not finite; remove those points")
-    if np.any(times < 0.0):
-        raise SchemaError("delay must not be negative; are the units s?")
-    sigma = np.ones(values.shape)
-    if std is not None:
-        sigma = np.broadcast_to(np.asarray(std, dtype=float), values.shape)
-        if not np.all(np.isfinite(sigma) & (sigma > 0.0)):
-            raise SchemaError("std must be positive; leave it out when it is unknown")
-    return _Points(delay=times, values=values, sigma=sigma, noise_known=std is not None)
-
-
-def _separable(law: RecoveryLaw, points: _Points) -> Separable:
+def _separable(law: RecoveryLaw, points: RecoveryPoints) -> Separable:
     """Return the law as a separable model of ln T1 and its shape."""
     low, high = points.search
     shape = law.shape_limits
@@ -300,7 +253,7 @@ def _separable(law: RecoveryLaw, points: _Points) -> Separable:
 
 def _summarise(
     law: RecoveryLaw,
-    points: _Points,
+    points: RecoveryPoints,
     found: SeparableFit,
     *,
     recycle_delay: float | None,
@@ -310,28 +263,27 @@ def _summarise(
     if not points.noise_known:
         scatter = found.chi_square / max(found.freedom, 1)
     covariance = found.covariance * scatter
-    variances = np.diag(covariance)
+    std = found.std * math.sqrt(scatter)
     t1 = math.exp(found.nonlinear[0])
     level, size = found.linear
-    slope = np.zeros(variances.size)
+    slope = np.zeros(std.size)
     slope[-2:] = -size / level**2, 1.0 / level
     with np.errstate(invalid="ignore"):
         factor_variance = float(slope @ covariance @ slope)
     has_shape = law.shape_limits is not None
-    tells_shape = has_shape and not found.at_limit[1]
     fit = RecoveryFit(
         law=law,
         t1=t1,
-        t1_std=t1 * _root(variances[0]),
-        interval=_interval(law, points, found, scatter=scatter),
+        t1_std=t1 * float(std[0]),
+        interval=find_t1_interval(law, points, found, scatter=scatter),
         equilibrium=float(level),
-        equilibrium_std=_root(variances[-2]),
+        equilibrium_std=float(std[-2]),
         inversion_factor=float(size / level),
         inversion_factor_std=_root(factor_variance),
         shape=float(found.nonlinear[1]) if has_shape else math.nan,
-        shape_std=_root(variances[1]) if tells_shape else math.nan,
+        shape_std=float(std[1]) if has_shape else math.nan,
         chi_square=found.chi_square,
-        aicc=_aicc(points, found),
+        aicc=find_aicc(points, found),
         freedom=found.freedom,
         residual=found.residual * points.sigma,
         status=FitStatus.CONVERGED,
@@ -341,7 +293,7 @@ def _summarise(
 
 def _judged(
     fit: RecoveryFit,
-    points: _Points,
+    points: RecoveryPoints,
     found: SeparableFit,
     *,
     recycle_delay: float | None,
@@ -360,11 +312,11 @@ def _judged(
     return replace(fit, status=status, reason="\n".join(reasons))
 
 
-def _doubts(fit: RecoveryFit, points: _Points, found: SeparableFit) -> list[str]:
+def _doubts(fit: RecoveryFit, points: RecoveryPoints, found: SeparableFit) -> list[str]:
     """Return every reason to doubt the numbers."""
     reasons = []
     shortest, longest = float(points.delay.min()), float(points.delay.max())
-    if _flat_probability(points, found) > _INSIGNIFICANT:
+    if find_flat_probability(points, found) > _INSIGNIFICANT:
         reasons.append("no recovery stands out of the noise")
     if shortest > fit.t1:
         reasons.append(
@@ -396,109 +348,12 @@ def _doubts(fit: RecoveryFit, points: _Points, found: SeparableFit) -> list[str]
     return reasons
 
 
-def _flat_probability(points: _Points, found: SeparableFit) -> float:
-    """Return how probable so much recovery is where there is none."""
-    weight = points.sigma**-2
-    mean = float(weight @ points.values / weight.sum())
-    flat = float(weight @ (points.values - mean) ** 2)
-    gained, more = flat - found.chi_square, found.n_parameters - 1
-    if points.noise_known:
-        return float(chi2.sf(gained, more))
-    if found.chi_square <= 0.0:
-        return 0.0
-    ratio = gained / more / (found.chi_square / found.freedom)
-    return float(fisher.sf(ratio, more, found.freedom))
-
-
-def _aicc(points: _Points, found: SeparableFit) -> float:
-    """Return Akaike's criterion; infinite where there are too few points for it."""
-    n_points = points.values.size
-    n_free = found.n_parameters + (not points.noise_known)
-    if n_points - n_free - 1 <= 0:
-        return math.inf
-    penalty = 2.0 * n_free * n_points / (n_points - n_free - 1)
-    if points.noise_known:
-        return found.chi_square + penalty
-    least = np.finfo(float).tiny
-    return n_points * math.log(max(found.chi_square / n_points, least)) + penalty
-
-
-def _interval(
-    law: RecoveryLaw, points: _Points, found: SeparableFit, *, scatter: float
-) -> tuple[float, float]:
-    """Return the 95 % interval of T1, **s**, from the profile of chi-square."""
-    tail = 0.5 + 0.5 * _CONFIDENCE
-    rise = float(chi2.ppf(_CONFIDENCE, 1))
-    if not points.noise_known:
-        rise = float(student.ppf(tail, max(found.freedom, 1))) ** 2 * scatter
-    if rise <= 0.0:
-        t1 = math.exp(found.nonlinear[0])
-        return t1, t1
-    error = _root(found.covariance[0, 0] * scatter)
-    low, high = points.search
-    ends = find_interval(
-        _profile(law, points),
-        float(found.nonlinear[0]),
-        target=found.chi_square + rise,
-        step=min(error, 1.0) if error > 0.0 else 1.0,
-        limits=(low, high),
-    )
-    return math.exp(ends[0]), math.exp(ends[1]) if ends[1] < math.inf else math.inf
-
-
-def _profile(law: RecoveryLaw, points: _Points) -> Callable[[float], float]:
-    """Return ln T1 -> least chi-square over all else."""
-    weight = points.sigma**-2
-
-    def cost(logarithm: float, shape: float | Floats) -> Floats:
-        missing = law.missing(points.delay, math.exp(logarithm), shape)
-        return line_chi_square(missing, points.values, weight)
-
-    def least(logarithm: float) -> float:
-        if law.shape_limits is None:
-            return float(cost(logarithm, math.nan))
-        grid = np.linspace(*law.shape_limits, _N_PROFILE)
-        costs = cost(logarithm, grid)
-        best = int(np.argmin(costs))
-        found = minimize_scalar(
-            lambda shape: float(cost(logarithm, shape)),
-            bounds=(grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)]),
-            method="bounded",
-        )
-        return min(float(found.fun), float(costs[best]))
-
-    return least
-
-
-def line_chi_square(curves: Floats, values: Floats, weight: Floats) -> Floats:
-    """Return chi-square of the best line through curves.
-
-    Parameters
-    ----------
-    curves : ndarray, shape (..., n_points)
-        What the values are linear in.
-    values, weight : ndarray, shape (n_points,)
-        Data and inverse variances.
-
-    Returns
-    -------
-    ndarray, shape (...)
-    """
-    total = weight.sum()
-    level = curves - (curves @ weight / total)[..., None]
-    rest = values - values @ weight / total
-    across = (level * rest) @ weight
-    along = level**2 @ weight
-    slope = np.divide(across, along, out=np.zeros_like(across), where=along > 0.0)
-    return np.asarray((rest - slope[..., None] * level) ** 2 @ weight)
-
-
 def _root(variance: float) -> float:
     """Return a standard deviation; infinite where the variance is."""
     return math.sqrt(variance) if variance >= 0.0 else math.inf
 
 
-def _failed(law: RecoveryLaw, points: _Points, reason: str) -> RecoveryFit:
+def _failed(law: RecoveryLaw, points: RecoveryPoints, reason: str) -> RecoveryFit:
     """Return the value that says why there are no numbers."""
     return RecoveryFit(
         law=law,

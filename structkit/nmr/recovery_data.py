@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from structkit.errors import SchemaError
-from structkit.nmr.recovery import line_chi_square
+from structkit.nmr.recovery_statistics import line_chi_square
 from structkit.schema import (
     CHEMICAL_SHIFT,
     DELAY,

@@ -92,9 +92,11 @@ class RecoveryLaw:
             np.asarray(shape, dtype=float)[..., None],
         )
         if self.name == "mono":
-            return np.exp(-times / time)
+            return np.asarray(np.exp(-times / time))
         if self.name == "stretched":
-            return np.exp(-((times * gamma(1.0 / form) / form / time) ** form))
+            return np.asarray(
+                np.exp(-((times * gamma(1.0 / form) / form / time) ** form))
+            )
         ratio = form if self.name == "quadrupolar" else np.full_like(time, _SLOW_RATIO)
         first, second = WEIGHTS[self.selection]
         slow_rate = 1.0 / (time * (first * ratio + second))

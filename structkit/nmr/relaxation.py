@@ -164,7 +164,7 @@ def _summarise(
     theta, n_points = found.nonlinear, problem.points.log_t1.size
     scatter = 1.0 if points.known else found.chi_square / max(found.freedom, 1)
     covariance = found.covariance * scatter
-    std = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    std = found.std * math.sqrt(scatter)
     energy = math.exp(theta[0])
     free = log_coupling is None
     log_c = float(found.linear[0]) if log_coupling is None else log_coupling
@@ -173,9 +173,7 @@ def _summarise(
         attempt_variance = float(turn @ covariance[:2, :2] @ turn)
     target = found.chi_square + _rise(points, found, scatter)
     side = _side(problem, found)
-    exponent_std = 0.0
-    if model.exponent is None:
-        exponent_std = math.nan if found.at_limit[2] else float(std[2])
+    exponent_std = 0.0 if model.exponent is not None else float(std[2])
     trades = free and not std[-1] < _WIDE
     couplings = (math.exp(log_c), math.exp(log_c))
     if free:

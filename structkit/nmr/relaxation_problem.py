@@ -161,7 +161,7 @@ class RelaxationProblem:
 
     def starts(self) -> list[list[float]]:
         """Return where to begin: both sides of the minimum, all energies."""
-        energies = np.linspace(*np.log(ENERGY_LIMITS), _N_ENERGIES)
+        energies = np.log(np.geomspace(*ENERGY_LIMITS, _N_ENERGIES))
         places = np.linspace(-0.9 * REACH, 0.9 * REACH, N_PLACES)
         pairs = [[float(e), float(p)] for e in energies for p in places]
         if self.model.exponent is not None:

@@ -65,6 +65,13 @@ class SeparableFit:
         return float(self.residual @ self.residual)
 
     @property
+    def std(self) -> Floats:
+        """Return 1 sigma of nonlinear, then linear; NaN of those at a limit."""
+        found = np.sqrt(np.maximum(np.diag(self.covariance), 0.0))
+        found[: self.nonlinear.size][list(self.at_limit)] = np.nan
+        return np.asarray(found)
+
+    @property
     def n_parameters(self) -> int:
         """Return the number of free parameters."""
         return self.nonlinear.size + self.linear.size
@@ -211,7 +218,7 @@ def _project(
     columns = model.columns(theta) / sigma[:, None]
     if columns.shape[1] == 0:
         return np.zeros(0), left
-    linear = np.linalg.lstsq(columns, left, rcond=None)[0]
+    linear = np.asarray(np.linalg.lstsq(columns, left, rcond=None)[0], dtype=float)
     return linear, np.asarray(left - columns @ linear)
 
 
