@@ -74,7 +74,7 @@ class RecoveryRates:
 
 
 def spectral_density(
-    correlation_time: ArrayLike, omega: float, *, exponent: float = DEBYE
+    correlation_time: ArrayLike, omega: ArrayLike, *, exponent: float = DEBYE
 ) -> Floats:
     """Return the spectral density of fluctuations, **s**.
 
@@ -82,8 +82,8 @@ def spectral_density(
     ----------
     correlation_time : array_like
         **s**, positive.
-    omega : float
-        Angular frequency, **rad/s**.
+    omega : array_like
+        Angular frequency, **rad/s**; broadcast with the times.
     exponent : float, default 2
         1 + beta, in (1, 2]; below 2 the motions have many correlation times.
 
@@ -102,13 +102,13 @@ def spectral_density(
         raise SchemaError("correlation_time must be positive; are the units s?")
     if not 1.0 < exponent <= DEBYE:
         raise SchemaError(f"exponent is {exponent}; 1 + beta lies in (1, 2]")
-    return np.asarray(tau / (1.0 + (omega * tau) ** exponent))
+    return np.asarray(tau / (1.0 + (np.asarray(omega) * tau) ** exponent))
 
 
 def quadrupolar_rate(
     correlation_time: ArrayLike,
     *,
-    larmor_hz: float,
+    larmor_hz: ArrayLike,
     coupling_hz: float,
     asymmetry: float = 0.0,
     spin: float = _THREE_HALVES,
@@ -120,8 +120,8 @@ def quadrupolar_rate(
     ----------
     correlation_time : array_like
         Of the field gradient, **s**, positive.
-    larmor_hz : float
-        Larmor frequency, **Hz**.
+    larmor_hz : array_like
+        Larmor frequency, **Hz**; broadcast with the times.
     coupling_hz : float
         ``C_Q = e^2 q Q / h`` of what fluctuates, **Hz** (not rad/s).
     asymmetry : float, default 0
@@ -134,7 +134,7 @@ def quadrupolar_rate(
     Returns
     -------
     ndarray
-        **1/s**, the shape of ``correlation_time``.
+        **1/s**, the shape of ``correlation_time`` and ``larmor_hz`` together.
 
     Raises
     ------
@@ -162,7 +162,10 @@ def quadrupolar_rate(
     >>> print(f"{1e3 / rate:.2f} ms")
     1.06 ms
     """
-    omega = _angular(larmor_hz)
+    larmor = np.asarray(larmor_hz, dtype=float)
+    omega = 2.0 * math.pi * larmor
+    if not np.all(omega > 0.0):
+        raise SchemaError(f"larmor_hz is {larmor}; it must be positive, in Hz")
     one = spectral_density(correlation_time, omega, exponent=exponent)
     two = spectral_density(correlation_time, 2.0 * omega, exponent=exponent)
     strength = _strength(coupling_hz, asymmetry=asymmetry, spin=spin)

@@ -20,9 +20,9 @@ WAUGH_FEDIN = 1.617e-3
 """Activation energy over onset temperature, **eV/K**: 37 cal/(mol K)."""
 _N_PARAMETERS = 4
 _ENERGIES = (0.01, 3.0)
-_N_ENERGIES = 16
-_N_PLACES = 15
-_KEPT = 3
+_N_ENERGIES = 10
+_N_PLACES = 9
+_KEPT = 2
 _PLATEAU = 0.1
 _SCATTER = 9.0
 _CONFIDENCE = 0.95

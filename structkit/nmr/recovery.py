@@ -18,6 +18,7 @@ from structkit.nmr.recovery_statistics import (
     find_aicc,
     find_flat_probability,
     find_t1_interval,
+    line_chi_square,
 )
 from structkit.nmr.separable import Separable, SeparableFit, fit_separable
 from structkit.schema import FitStatus
@@ -169,11 +170,7 @@ def fit_recovery(
         _separable(chosen, points),
         points.values,
         sigma=points.sigma,
-        starts=[
-            [time] if math.isnan(shape) else [time, shape]
-            for time in np.linspace(*points.search, _N_STARTS)
-            for shape in chosen.shape_starts
-        ],
+        starts=[_find_start(chosen, points)],
     )
     return _summarise(chosen, points, found, recycle_delay=recycle_delay)
 
@@ -232,6 +229,17 @@ def compare_recoveries(
     if len(close) > 1:
         remark = f"the delays do not tell apart {', '.join(close)}"
     return RecoveryComparison(fits=fits, delta_aicc=delta, remark=remark)
+
+
+def _find_start(law: RecoveryLaw, points: RecoveryPoints) -> list[float]:
+    """Return the best ln T1, and shape, of a grid over all that delays can tell."""
+    logs = np.linspace(*points.search, _N_STARTS)
+    time, shape = np.meshgrid(logs, law.shape_starts, indexing="ij")
+    curves = law.missing(points.delay, np.exp(time), shape)
+    costs = line_chi_square(curves, points.values, points.sigma**-2)
+    best = np.unravel_index(int(np.argmin(costs)), costs.shape)
+    start = [float(time[best])]
+    return start if law.shape_limits is None else [*start, float(shape[best])]
 
 
 def _separable(law: RecoveryLaw, points: RecoveryPoints) -> Separable:

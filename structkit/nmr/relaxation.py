@@ -16,8 +16,7 @@ from structkit.nmr.bpp import coupling_bound, rate_maximum
 from structkit.nmr.relaxation_problem import (
     BOLTZMANN_EV,
     ENERGY_LIMITS,
-    N_PLACES,
-    REACH,
+    PLACES,
     RelaxationModel,
     RelaxationPoints,
     RelaxationProblem,
@@ -249,11 +248,10 @@ def _energy_profile(
     problem: RelaxationProblem, found: SeparableFit, log_coupling: float | None
 ) -> Callable[[float], float]:
     """Return ln Ea -> least chi-square over all else."""
-    places = np.linspace(-REACH, REACH, N_PLACES)
 
     def least(log_energy: float) -> float:
         starts = [list(found.nonlinear)]
-        starts += [[log_energy, float(p), *found.nonlinear[2:]] for p in places]
+        starts += [[log_energy, p, *found.nonlinear[2:]] for p in PLACES]
         return problem.solve(log_coupling, starts=starts, energy=log_energy).chi_square
 
     return least

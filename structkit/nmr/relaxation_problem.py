@@ -18,9 +18,10 @@ Floats = NDArray[np.float64]
 BOLTZMANN_EV = float(physical_constants["Boltzmann constant in eV/K"][0])
 ENERGY_LIMITS = (0.005, 3.0)
 """Activation energies that are looked at, **eV**."""
-REACH = 9.0
+REACH = 25.0
 """ln of omega tau at the mean 1/T lies within plus and minus this."""
-N_PLACES = 13
+PLACES = tuple(float(place) for place in np.linspace(-8.0, 8.0, 13))
+"""ln of omega tau at the mean 1/T to start from."""
 _EXPONENT_LIMITS = (1.05, DEBYE)
 _N_ENERGIES = 8
 _EXPONENT_STARTS = (1.3, 1.8)
@@ -81,19 +82,15 @@ class RelaxationProblem:
         """Return ln T1 for a coupling of 1 Hz, shape (n_points,)."""
         exponent = self.exponent(theta)
         tau = np.exp(self.log_tau(theta))
-        log_t1 = np.empty_like(tau)
-        for larmor in np.unique(self.points.larmor):
-            here = self.points.larmor == larmor
-            rate = quadrupolar_rate(
-                tau[here],
-                larmor_hz=float(larmor),
-                coupling_hz=1.0,
-                asymmetry=self.model.asymmetry,
-                spin=self.model.spin,
-                exponent=exponent,
-            )
-            log_t1[here] = -np.log(rate)
-        return log_t1
+        rate = quadrupolar_rate(
+            tau,
+            larmor_hz=self.points.larmor,
+            coupling_hz=1.0,
+            asymmetry=self.model.asymmetry,
+            spin=self.model.spin,
+            exponent=exponent,
+        )
+        return np.asarray(-np.log(rate))
 
     def log_tau(self, theta: Floats) -> Floats:
         """Return ln tau at every point."""
@@ -162,8 +159,7 @@ class RelaxationProblem:
     def starts(self) -> list[list[float]]:
         """Return where to begin: both sides of the minimum, all energies."""
         energies = np.log(np.geomspace(*ENERGY_LIMITS, _N_ENERGIES))
-        places = np.linspace(-0.9 * REACH, 0.9 * REACH, N_PLACES)
-        pairs = [[float(e), float(p)] for e in energies for p in places]
+        pairs = [[float(e), p] for e in energies for p in PLACES]
         if self.model.exponent is not None:
             return pairs
         return [[*pair, exponent] for pair in pairs for exponent in _EXPONENT_STARTS]

@@ -24,7 +24,7 @@ _EDGE = 1e-5
 """Share of the range within which a parameter counts as at its limit."""
 _APART = 0.05
 _DOUBLINGS = 40
-_TOLERANCE = 1e-10
+_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +218,10 @@ def _project(
     columns = model.columns(theta) / sigma[:, None]
     if columns.shape[1] == 0:
         return np.zeros(0), left
+    if columns.shape[1] == 1:
+        only = columns[:, 0]
+        size = only @ left / (only @ only)
+        return np.array([size]), np.asarray(left - only * size)
     linear = np.asarray(np.linalg.lstsq(columns, left, rcond=None)[0], dtype=float)
     return linear, np.asarray(left - columns @ linear)
 
