@@ -30,7 +30,10 @@ Side = Literal["slow", "fast", "both"]
 
 _COUPLING_LIMITS = (1e3, 1e8)
 _SIGNIFICANT = 3.0
-_WIDE = 0.3
+_NORMAL = 0.1
+"""Relative 1 sigma up to which a profile is as good as normal."""
+_TRADED = 4.0
+_FIRST_STEP = 0.3
 _MISFIT = 1e-3
 _CONFIDENCE = 0.95
 
@@ -173,21 +176,21 @@ def _summarise(
     target = found.chi_square + _rise(points, found, scatter)
     side = _side(problem, found)
     exponent_std = 0.0 if model.exponent is not None else float(std[2])
-    trades = free and not std[-1] < _WIDE
+    skew = free and not (side == "both" and std[-1] < _NORMAL)
     couplings = (math.exp(log_c), math.exp(log_c))
     if free:
         couplings = _interval(log_c, std[-1], points, found)
-        if trades:
+        if skew:
             ends = find_interval(
                 _coupling_profile(problem, found),
                 log_c,
                 target=target,
-                step=_WIDE,
+                step=_FIRST_STEP,
                 limits=(math.log(_COUPLING_LIMITS[0]), math.log(_COUPLING_LIMITS[1])),
             )
             couplings = (math.exp(ends[0]), _exp(ends[1]))
     energies = _interval(math.log(energy), std[0], points, found)
-    if not std[0] < _WIDE or trades:
+    if skew or not std[0] < _NORMAL:
         ends = find_interval(
             _energy_profile(problem, found, log_coupling),
             float(theta[0]),
@@ -197,6 +200,7 @@ def _summarise(
         )
         energies = (math.exp(ends[0]), _exp(ends[1]))
     if side != "both" and free:
+        trades = couplings[1] > _TRADED * couplings[0]
         what = "C_Q rests on the curve's shape alone"
         if trades:
             what = "C_Q and the attempt time trade; only a bound on C_Q holds"

@@ -24,6 +24,8 @@ _EDGE = 1e-5
 """Share of the range within which a parameter counts as at its limit."""
 _APART = 0.05
 _DOUBLINGS = 40
+_END = 2e-3
+"""To what share of the last step the end of an interval is found."""
 _TOLERANCE = 1e-9
 
 
@@ -200,7 +202,7 @@ def _find_end(
                     lambda value: least_chi_square(value) - target,
                     inside,
                     outside,
-                    xtol=1e-4 * abs(step),
+                    xtol=_END * abs(step),
                 )
             )
         if outside == limit:
