@@ -133,8 +133,8 @@ def fit_narrowing(
         n_kept=_KEPT,
     )
     scatter = found.chi_square / found.freedom
-    covariance = found.covariance * scatter
-    std = found.std * math.sqrt(scatter)
+    covariance = found.scaled_covariance(scatter)
+    std = found.scaled_std(scatter)
     energy = math.exp(found.nonlinear[0])
     place = float(found.nonlinear[1])
     both = np.array([energy * place, energy])
@@ -145,6 +145,8 @@ def fit_narrowing(
             f"the widths scatter {math.sqrt(scatter):.0f} times their quoted errors "
             "about the curve: weights by those errors are not to be trusted"
         )
+    if not np.all(np.isfinite(np.diag(covariance))):
+        reasons.append("the widths do not tell the parameters apart")
     if any(found.at_limit):
         reasons.append("the activation energy or the middle stands at its limit")
     if not found.converged:

@@ -224,11 +224,11 @@ def fit_overlapped_recovery(
     return OverlapFit(
         recoveries=recoveries,
         t1=t1,
-        t1_std=t1 * joint.std[n_shapes : n_shapes + n_sites],
+        t1_std=t1 * joint.scaled_std(1.0)[n_shapes : n_shapes + n_sites],
         areas=areas,
         areas_covariance=covariance,
         shapes=joint.nonlinear[:n_shapes],
-        shapes_std=joint.std[:n_shapes],
+        shapes_std=joint.scaled_std(1.0)[:n_shapes],
         chi_square=joint.chi_square,
         freedom=joint.freedom,
         status=FitStatus.DOUBTFUL if reasons else FitStatus.CONVERGED,

@@ -270,13 +270,14 @@ def _summarise(
     scatter = 1.0
     if not points.noise_known:
         scatter = found.chi_square / max(found.freedom, 1)
-    covariance = found.covariance * scatter
-    std = found.std * math.sqrt(scatter)
+    covariance = found.scaled_covariance(scatter)
+    std = found.scaled_std(scatter)
     t1 = math.exp(found.nonlinear[0])
     level, size = found.linear
     slope = np.zeros(std.size)
-    slope[-2:] = -size / level**2, 1.0 / level
-    with np.errstate(invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factor = float(size / level)
+        slope[-2:] = -factor / level, 1.0 / level
         factor_variance = float(slope @ covariance @ slope)
     has_shape = law.shape_limits is not None
     fit = RecoveryFit(
@@ -286,7 +287,7 @@ def _summarise(
         interval=find_t1_interval(law, points, found, scatter=scatter),
         equilibrium=float(level),
         equilibrium_std=float(std[-2]),
-        inversion_factor=float(size / level),
+        inversion_factor=factor,
         inversion_factor_std=_root(factor_variance),
         shape=float(found.nonlinear[1]) if has_shape else math.nan,
         shape_std=float(std[1]) if has_shape else math.nan,

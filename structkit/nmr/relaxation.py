@@ -36,6 +36,8 @@ _TRADED = 4.0
 _FIRST_STEP = 0.3
 _MISFIT = 1e-3
 _CONFIDENCE = 0.95
+_LARGEST = 690.0
+"""Logarithm of what a float still holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -165,8 +167,8 @@ def _summarise(
     points, model = problem.points, problem.model
     theta, n_points = found.nonlinear, problem.points.log_t1.size
     scatter = 1.0 if points.known else found.chi_square / max(found.freedom, 1)
-    covariance = found.covariance * scatter
-    std = found.std * math.sqrt(scatter)
+    covariance = found.scaled_covariance(scatter)
+    std = found.scaled_std(scatter)
     energy = math.exp(theta[0])
     free = log_coupling is None
     log_c = float(found.linear[0]) if log_coupling is None else log_coupling
@@ -283,13 +285,14 @@ def _rise(points: RelaxationPoints, found: SeparableFit, scatter: float) -> floa
 
 def _exp(logarithm: float) -> float:
     """Return the exponential, infinite for what overflows."""
-    return math.exp(logarithm) if logarithm < math.log(1e300) else math.inf
+    return math.exp(logarithm) if logarithm < _LARGEST else math.inf
 
 
 def _bound(problem: RelaxationProblem, found: SeparableFit, *, sigmas: float) -> float:
     """Return the least coupling that all T1 allow, each longer by some sigma."""
     points, model = problem.points, problem.model
-    longer = np.exp(points.log_t1 + sigmas * _errors(points, found))
+    longest = points.log_t1 + sigmas * _errors(points, found)
+    longer = np.exp(np.minimum(longest, _LARGEST))
     bounds = [
         coupling_bound(
             longer[number],

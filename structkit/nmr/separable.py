@@ -66,10 +66,16 @@ class SeparableFit:
         """Return the sum of squared residuals."""
         return float(self.residual @ self.residual)
 
-    @property
-    def std(self) -> Floats:
-        """Return 1 sigma of nonlinear, then linear; NaN of those at a limit."""
-        found = np.sqrt(np.maximum(np.diag(self.covariance), 0.0))
+    def scaled_covariance(self, scatter: float) -> Floats:
+        """Return the covariance times a variance; infinite stays so at no scatter."""
+        infinite = np.isinf(self.covariance)
+        return np.where(
+            infinite, np.inf, scatter * np.where(infinite, 0.0, self.covariance)
+        )
+
+    def scaled_std(self, scatter: float) -> Floats:
+        """Return 1 sigma times the root of a variance; NaN of those at a limit."""
+        found = np.sqrt(np.maximum(np.diag(self.scaled_covariance(scatter)), 0.0))
         found[: self.nonlinear.size][list(self.at_limit)] = np.nan
         return np.asarray(found)
 

@@ -22,6 +22,7 @@ Course = Literal["falls", "rises", "turns", "undecided"]
 
 _DECISIVE = 6.0
 _MISFIT = 1e-3
+_SIGMAS = 2.0
 _CERTAIN = 0.025
 _MIN_POINTS = 2
 _RAMAN_POWER = -2.0
@@ -87,7 +88,7 @@ class _Line:
 
     def probability(self) -> float:
         """Return how probable a slope is below what was found, were it zero."""
-        if self.std <= 0.0:
+        if not 0.0 < self.std < math.inf:
             return 0.5 if self.slope == 0.0 else float(self.slope > 0.0)
         ratio = self.slope / self.std
         if self.known:
@@ -177,7 +178,7 @@ def compare_mechanisms(
     -------
     MechanismComparison
         ``undecided`` where the BICs differ by less than 6, ``neither`` where both
-        miss the data (known noise only).
+        miss the data (known noise only) or T1 does not change.
 
     Raises
     ------
@@ -210,6 +211,8 @@ def compare_mechanisms(
     verdict: Mechanism = "undecided"
     if abs(delta) >= _DECISIVE:
         verdict = "two-phonon" if delta > 0.0 else "activated"
+    if verdict == "activated" and abs(activated.slope) <= _SIGMAS * activated.std:
+        verdict = "neither"
     raman_misses = sigma is not None and chi2.sf(raman, n_points - 1) < _MISFIT
     if raman_misses and _misses(activated):
         verdict = "neither"
@@ -361,7 +364,7 @@ def review_minimum(
         own = None if sigma is None else sigma[above]
         line = _fit_line(kelvin[above], log_t1[above], own)
         tension = line.probability() < _CERTAIN
-        remark = "T1 agrees with the predicted minimum"
+        remark = "T1 does not go on falling above the predicted minimum"
         if tension:
             remark = (
                 f"T1 goes on falling above {predicted_temperature:.0f} K, where its "
@@ -448,11 +451,13 @@ def _fit_line(across: Floats, values: Floats, sigma: Floats | None) -> _Line:
     weight = np.ones_like(values) if sigma is None else sigma**-2
     from_mean = across - weight @ across / weight.sum()
     along = float(weight @ from_mean**2)
+    if along <= 0.0:
+        along = math.inf
     slope = float(weight @ (from_mean * values)) / along
     rest = values - weight @ values / weight.sum() - slope * from_mean
     cost, freedom = float(weight @ rest**2), values.size - 2
-    variance = 1.0 / along
-    if sigma is None:
+    variance = 1.0 / along if math.isfinite(along) else math.inf
+    if sigma is None and math.isfinite(variance):
         variance *= cost / max(freedom, 1)
     return _Line(
         slope=slope,

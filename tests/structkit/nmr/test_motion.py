@@ -60,6 +60,12 @@ def test_widths_that_rise_are_no_narrowing() -> None:
     assert "no motional narrowing" in fit.reason
 
 
+@pytest.mark.parametrize("std", [None, np.ones(KELVIN.size)])
+def test_a_constant_width_tells_nothing(std: np.ndarray | None) -> None:
+    fit = fit_narrowing(KELVIN, np.full(KELVIN.size, 3.0), width_std=std)
+    assert fit.status is FitStatus.DOUBTFUL
+
+
 def test_few_temperatures_are_a_value() -> None:
     fit = fit_narrowing(KELVIN[:4], simulate(0.4)[:4])
     assert fit.status is FitStatus.FAILED

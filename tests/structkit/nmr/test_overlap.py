@@ -21,7 +21,7 @@ DELAYS = np.geomspace(5e-4, 30.0, 14)
 SHIFT = np.linspace(-30.0, 30.0, 161)
 TIMES = (0.0012, 2.06)
 SIGMA = 0.02
-N_DRAWS = 40
+N_DRAWS = 30
 CHANCE = 4.0
 """Standard errors of a mean or spread that chance may leave."""
 

@@ -193,6 +193,13 @@ def test_order_of_delays_and_unit_of_data_do_not_matter() -> None:
     np.testing.assert_allclose(second.residual, -1e7 * first.residual[turn], atol=10.0)
 
 
+@pytest.mark.parametrize("std", [None, 1.0])
+@pytest.mark.parametrize("level", [0.0, 5.0])
+def test_a_constant_is_doubtful(level: float, std: float | None) -> None:
+    fit = fit_recovery(DELAYS, np.full(DELAYS.size, level), std=std)
+    assert fit.status is FitStatus.DOUBTFUL
+
+
 @pytest.mark.parametrize(
     ("delay", "values", "std", "words"),
     [

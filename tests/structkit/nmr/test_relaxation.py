@@ -186,6 +186,13 @@ def test_the_exponent_is_found() -> None:
     assert "misses the data" in single.reason
 
 
+@pytest.mark.parametrize("std", [None, 0.1])
+def test_a_course_that_no_motion_gives_is_doubtful(std: float | None) -> None:
+    for t1 in (np.ones(WHOLE.size), np.exp(-(((WHOLE - 310.0) / 15.0) ** 2))):
+        fit = fit_relaxation(WHOLE, t1, larmor_hz=LOW, t1_std=std)
+        assert fit.status is FitStatus.DOUBTFUL
+
+
 def test_too_few_points_are_a_value() -> None:
     fit = fit_relaxation([300.0, 310.0], [1.0, 0.9], larmor_hz=HIGH)
     assert fit.status is FitStatus.FAILED

@@ -84,6 +84,11 @@ def test_neither_mechanism() -> None:
     assert compare_mechanisms(KELVIN, t1, t1_std=0.01 * t1).verdict == "neither"
 
 
+def test_a_t1_that_does_not_change_has_no_mechanism() -> None:
+    told = compare_mechanisms(KELVIN, np.full(KELVIN.size, 1.0), t1_std=0.01)
+    assert told.verdict == "neither"
+
+
 def test_a_minimum_predicted_from_conductivity_lies_inside() -> None:
     """Nernst and Einstein give 1.7 to 2.7 ns at 25 °C: a minimum below 85 °C."""
     for tau in (1.74e-9, 2.73e-9):
@@ -114,7 +119,7 @@ def test_monotone_t1_contradicts_that_minimum() -> None:
         KELVIN, turning, predicted_temperature=310.0, t1_std=0.01 * turning
     )
     assert not told.tension
-    assert "agrees" in told.remark
+    assert "does not go on falling" in told.remark
     outside = review_minimum(KELVIN, falling, predicted_temperature=400.0)
     assert not outside.inside
     assert not outside.tension
