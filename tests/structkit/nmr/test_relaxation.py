@@ -112,13 +112,13 @@ def test_one_side_bounds_the_coupling_only() -> None:
 def test_the_energy_of_one_side_is_covered() -> None:
     rng = np.random.default_rng(33)
     truth = simulate(COLD, HIGH)
-    covered, n_draws = 0, 20
+    covered, n_draws = 0, 14
     for _ in range(n_draws):
         data = truth * np.exp(rng.normal(0.0, NOISE, COLD.size))
         fit = fit_relaxation(COLD, data, larmor_hz=HIGH, t1_std=NOISE * data)
         low, high = fit.activation_energy_interval
         covered += low <= ENERGY <= high
-    assert covered / n_draws >= 0.85
+    assert covered >= 11, "14 draws of 95 %: fewer than 11 in one case of a thousand"
 
 
 def test_a_known_coupling_lifts_the_trade() -> None:
