@@ -27,7 +27,7 @@ def simulate(energy: float) -> np.ndarray:
 def test_the_energy_is_unbiased_and_covered() -> None:
     rng = np.random.default_rng(71)
     truth, found, covered = simulate(0.434), [], 0
-    n_draws = 100
+    n_draws = 80
     for _ in range(n_draws):
         fit = fit_narrowing(KELVIN, truth + rng.normal(0.0, 0.6, KELVIN.size))
         found.append(fit.activation_energy)

@@ -118,7 +118,7 @@ def test_the_energy_of_one_side_is_covered() -> None:
         fit = fit_relaxation(COLD, data, larmor_hz=HIGH, t1_std=NOISE * data)
         low, high = fit.activation_energy_interval
         covered += low <= ENERGY <= high
-    assert covered >= 11, "14 draws of 95 %: fewer than 11 in one case of a thousand"
+    assert covered >= 11, "14 draws of 95 %: fewer than 11 once in 240"
 
 
 def test_a_known_coupling_lifts_the_trade() -> None:
