@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from structkit.errors import SchemaError
+from structkit.nmr.response import saturation_factor
 
 SPREAD = math.log(2.0)
 """1 sigma of ln of what sets one line's T1 apart from the other's, once what milling
@@ -99,49 +100,6 @@ def review_assignment(
     return tuple(reviews)
 
 
-def saturation_factor(
-    t1: float, *, recycle_delay: float, flip_angle_degree: float = 90.0
-) -> float:
-    """Return the share of a line's area that a recycle delay leaves.
-
-    Parameters
-    ----------
-    t1 : float
-        **s**.
-    recycle_delay : float
-        Time between pulses, **s**.
-    flip_angle_degree : float, default 90
-        Of each pulse, 0 to 180 (both excluded), **degree**.
-
-    Returns
-    -------
-    float
-        0 to 1; ``1 - exp(-TR/T1)`` at 90 degrees.
-
-    Raises
-    ------
-    SchemaError
-        A value out of range.
-
-    Notes
-    -----
-    ``(1 - E) / (1 - E cos(theta))``, ``E = exp(-TR/T1)``: the steady state of
-    R. R. Ernst and W. A. Anderson, Rev. Sci. Instrum. 37 (1966) 93,
-    10.1063/1.1719961, with no transverse magnetisation left between pulses.
-
-    Examples
-    --------
-    >>> print(f"{saturation_factor(11.43, recycle_delay=10.0):.2f}")
-    0.58
-    """
-    if not (t1 > 0.0 and recycle_delay > 0.0):
-        raise SchemaError("t1 and recycle_delay must be positive, in s")
-    if not 0.0 < flip_angle_degree < 0.5 * _FULL_TURN:
-        raise SchemaError(f"flip_angle_degree is {flip_angle_degree}; 0 to 180")
-    left = math.exp(-recycle_delay / t1)
-    return (1.0 - left) / (1.0 - left * math.cos(math.radians(flip_angle_degree)))
-
-
 def find_saturated(
     t1: Mapping[str, Sequence[float] | float], *, recycle_delay: float
 ) -> dict[str, tuple[float, ...]]:
@@ -157,7 +115,8 @@ def find_saturated(
     Returns
     -------
     dict of str to tuple of float
-        Line to the factors (:func:`saturation_factor`) of those T1 that are too long.
+        Line to the factors (:func:`structkit.nmr.response.saturation_factor`) of those
+        T1 that are too long.
 
     Raises
     ------
@@ -173,7 +132,7 @@ def find_saturated(
     for line, given in t1.items():
         values = [given] if isinstance(given, int | float) else list(given)
         factors = tuple(
-            saturation_factor(value, recycle_delay=recycle_delay)
+            saturation_factor(recycle_delay, value)
             for value in values
             if recycle_delay < _ENOUGH_RECYCLES * value
         )

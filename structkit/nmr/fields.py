@@ -10,25 +10,10 @@ from scipy.optimize import brentq
 
 from structkit.errors import SchemaError
 from structkit.nmr.bpp import DEBYE, quadrupolar_rate
+from structkit.structures.nuclei import find_nucleus
 
 Regime = Literal["fast", "intermediate", "slow", "undecided", "outside"]
 
-XI_PERCENT = {
-    "1H": 100.0,
-    "6Li": 14.716086,
-    "7Li": 38.863797,
-    "13C": 25.145020,
-    "15N": 10.136767,
-    "17O": 13.556457,
-    "19F": 94.094011,
-    "23Na": 26.451900,
-    "27Al": 26.056859,
-    "31P": 40.480742,
-    "35Cl": 9.797909,
-    "51V": 26.302948,
-}
-"""Frequency over that of 1H in tetramethylsilane, in per cent (IUPAC 2001,
-10.1351/pac200173111795)."""
 _MHZ_PER_TESLA = 42.577478
 _BRUKER_OFFSET = 0.13
 _MAGNETS = (200, 250, 300, 360, 400, 500, 600, 700, 750, 800, 850, 900, 1000)
@@ -86,16 +71,14 @@ def larmor_frequency(nucleus: str, *, proton_mhz: float) -> float:
     Raises
     ------
     SchemaError
-        A nucleus that :data:`XI_PERCENT` does not hold.
+        A nucleus that :mod:`structkit.structures.nuclei` does not hold.
 
     Examples
     --------
     >>> print(f"{larmor_frequency('23Na', proton_mhz=300.13):.3f}")
     79.390
     """
-    if nucleus not in XI_PERCENT:
-        raise SchemaError(f"no nucleus {nucleus!r}; one of {', '.join(XI_PERCENT)}")
-    return proton_mhz * XI_PERCENT[nucleus] / 100.0
+    return find_nucleus(nucleus).larmor_frequency(proton_mhz)
 
 
 def review_larmor(

@@ -62,6 +62,9 @@ class CompositionSettings:
             raise SchemaError("recycle_delay_s must be positive")
 
 
+_HALF_TURN = 180.0
+
+
 def saturation_factor(
     recycle_delay: float, t1: float, *, flip_angle_degree: float = 90.0
 ) -> float:
@@ -72,7 +75,7 @@ def saturation_factor(
     recycle_delay, t1 : float
         **s**.
     flip_angle_degree : float
-        At 90 degree ``1 - exp(-TR / T1)``.
+        0 to 180, both excluded. At 90 degree ``1 - exp(-TR / T1)``.
 
     Returns
     -------
@@ -83,7 +86,7 @@ def saturation_factor(
     Raises
     ------
     SchemaError
-        A time is not positive.
+        A time is not positive, or the angle out of range.
 
     References
     ----------
@@ -96,6 +99,8 @@ def saturation_factor(
     """
     if not (recycle_delay > 0.0 and t1 > 0.0):
         raise SchemaError("recycle delay and T1 must be positive, in s")
+    if not 0.0 < flip_angle_degree < _HALF_TURN:
+        raise SchemaError(f"flip_angle_degree is {flip_angle_degree}; 0 to 180")
     left = math.exp(-recycle_delay / t1)
     return (1.0 - left) / (1.0 - left * math.cos(math.radians(flip_angle_degree)))
 

@@ -9,7 +9,6 @@ from structkit.errors import SchemaError
 from structkit.nmr.assignment import (
     find_saturated,
     review_assignment,
-    saturation_factor,
 )
 
 BULK = {"Na2O": 5.69, "NaCl": 11.43}
@@ -63,25 +62,6 @@ def test_lines_with_one_reference_t1_cannot_be_told() -> None:
     assert not told[0].ambiguous_swap
 
 
-@pytest.mark.parametrize(
-    ("t1", "factor"), [(5.69, 0.83), (11.43, 0.58), (6.49, 0.79), (2.06, 0.992)]
-)
-def test_saturation_factors_of_the_study(t1: float, factor: float) -> None:
-    """Check C16."""
-    found = saturation_factor(t1, recycle_delay=10.0)
-    assert found == pytest.approx(factor, abs=0.005 if factor < 0.9 else 5e-4)
-
-
-@pytest.mark.parametrize("angle", [15.0, 45.0, 90.0, 150.0])
-def test_the_steady_state_is_that_of_many_pulses(angle: float) -> None:
-    cosine, left = math.cos(math.radians(angle)), math.exp(-1.0 / 1.4)
-    now = 1.0
-    for _ in range(2000):
-        now = 1.0 + (now * cosine - 1.0) * left
-    found = saturation_factor(1.4, recycle_delay=1.0, flip_angle_degree=angle)
-    assert found == pytest.approx(now, rel=1e-9)
-
-
 def test_saturated_salt_is_flagged() -> None:
     """NaCl has T1 6.49 s milled alone: at 10 s its area is 0.79 of what it should be,
     and x of the composite 0.080 rather than 0.0625."""
@@ -98,7 +78,3 @@ def test_bad_input() -> None:
         review_assignment(PRINTED, {"bulk": {"NTOC": 1.0}})
     with pytest.raises(SchemaError, match="positive"):
         review_assignment({"a": -1.0, "b": 1.0}, {"x": {"a": 1.0, "b": 1.0}})
-    with pytest.raises(SchemaError, match="recycle_delay"):
-        saturation_factor(1.0, recycle_delay=0.0)
-    with pytest.raises(SchemaError, match="flip_angle"):
-        saturation_factor(1.0, recycle_delay=1.0, flip_angle_degree=180.0)
