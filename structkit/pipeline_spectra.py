@@ -485,7 +485,7 @@ def make_model(
 ) -> BandModel:
     """Return shape and instrument width of a fit; its bands do not matter."""
     width = 0.0 if calibration is None else calibration.fwhm
-    return BandModel(bands=library.bands[:1], instrument_fwhm=width)
+    return BandModel(bands=library.bands[:1], shape="voigt", instrument_fwhm=width)
 
 
 def _roles(species: Sequence[str], known: Sequence[str]) -> dict[str, ReferenceRole]:

@@ -59,8 +59,6 @@ _FIRST_STEPS = 12
 _FIRST_ENOUGH = 0.5
 """Of half of chi-square: what the first steps leave to the last."""
 _FIRST_SMOOTHNESS = 0.1
-UNDERSMOOTHING = 0.01
-"""Weight of the penalty that is used, over the most probable one."""
 _CHOICES = 3
 """Times the smoothness is chosen anew, as bands that were fitted under another one
 hide what the baseline needs."""
@@ -374,12 +372,12 @@ def _improve(
 
 
 def choose_smoothness(fit: BandFit) -> float:
-    """Return the weight of the baseline's penalty: softer than the most probable.
+    """Return the most probable weight of the baseline's penalty.
 
-    The most probable baseline is the best guess of the *baseline*; what it misses it
-    takes from the bands. Areas without such a bias need a baseline that is too soft
-    (undersmoothing, Speckman 1988, 10.1111/j.2517-6161.1988.tb01738.x), at the price
-    of a larger and honest uncertainty.
+    Of :data:`structkit.raman.baseline.SMOOTHNESS_GRID`, bands and baseline integrated
+    over. High differences make the border sharp between what a baseline can be and
+    what only bands can; with second differences the same choice took up to a third of
+    the feet of broad bends.
     """
     total = np.zeros(len(SMOOTHNESS_GRID))
     precision = np.concatenate(
@@ -398,8 +396,7 @@ def choose_smoothness(fit: BandFit) -> float:
             prior_precision=precision,
             light=spectrum.light,
         )
-    best = SMOOTHNESS_GRID[int(np.argmax(total))]
-    return max(UNDERSMOOTHING * best, SMOOTHNESS_GRID[0])
+    return SMOOTHNESS_GRID[int(np.argmax(total))]
 
 
 def _reweighted(fit: BandFit) -> tuple[Spectrum, ...] | None:

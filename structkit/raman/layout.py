@@ -107,9 +107,8 @@ def make_layout(model: BandModel, *, n_edges: int = 0) -> Layout:
     n_templates = len(model.templates)
     n_areas = len(model.free_bands) + len(model.ties)
     drift = (n_bands, n_families) if model.drift else (0, 0)
-    straight = model.shape == "voigt"
-    skewed = [k for k, b in enumerate(model.bands) if b.skew_std > 0.0 and not straight]
-    held = np.asarray([0.0 if straight else band.skew for band in model.bands])
+    skewed = [k for k, band in enumerate(model.bands) if band.skew_std > 0.0]
+    held = np.asarray([band.skew for band in model.bands])
     sizes = [n_bands, n_families, n_families, len(skewed), n_templates, *drift]
     ends = np.cumsum([0, *sizes]).tolist()
     shared = [slice(a, b) for a, b in itertools.pairwise(ends)]
