@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,8 +37,18 @@ from structkit.raman.problem import (
     form_normal,
     stack_jacobian,
 )
-from structkit.raman.solve import ENOUGH, MAX_STEPS, Solution, minimise
-from structkit.raman.start import areas_at_start, place_bands_at_start
+from structkit.raman.solve import (
+    ENOUGH,
+    MAX_STEPS,
+    Solution,
+    in_same_valley,
+    minimise,
+)
+from structkit.raman.start import (
+    areas_at_start,
+    average_points,
+    place_bands_at_start,
+)
 from structkit.schema import (
     GAIN,
     INTENSITY,
@@ -58,6 +69,8 @@ _NO_WEIGHT = 1e6
 _FIRST_STEPS = 12
 _FIRST_ENOUGH = 0.5
 """Of half of chi-square: what the first steps leave to the last."""
+_UNDECIDED = 1.05
+"""Ratio of two costs on averaged points up to which all points must decide."""
 _FIRST_SMOOTHNESS = 0.1
 UNDERSMOOTHING = 0.01
 """Weight of the penalty that is used, over the most probable one."""
@@ -232,7 +245,14 @@ def fit_blocks(
         model=model,
         layout=layout,
         spectra=tuple(blocks),
-        solution=_unsolved(shared.mean, ()),
+        solution=Solution(
+            shared=shared.mean,
+            locals=(),
+            normals=(),
+            cost=np.inf,
+            steps=0,
+            converged=False,
+        ),
         shared_priors=shared,
         local_priors=local_priors(model, layout),
         smoothness=_FIRST_SMOOTHNESS,
@@ -242,16 +262,14 @@ def fit_blocks(
     )
     chosen = smoothness or model.baseline.smoothness
     if start is not None and start.solution.shared.shape == shared.mean.shape:
-        fit = replace(fit, solution=_continued(fit, start))
+        fit = _continued(fit, start)
         chosen = chosen or start.smoothness
     else:
         fit = _begin(fit)
-    fit = _improve(replace(fit, smoothness=chosen or choose_smoothness(fit)))
-    for _ in range(_CHOICES if chosen is None else 0):
-        better = choose_smoothness(fit)
-        if better == fit.smoothness:
-            break
-        fit = _improve(replace(fit, smoothness=better))
+    if chosen is None:
+        fit = _settle(fit)
+    else:
+        fit = _improve(replace(fit, smoothness=chosen))
     if model.loss == "robust":
         lighter = _reweighted(fit)
         if lighter is not None:
@@ -282,56 +300,87 @@ def refit_held(fit: BandFit, held: Mapping[int, float]) -> BandFit:
     return _improve(changed)
 
 
-def _unsolved(shared: Floats, own: tuple[Floats, ...]) -> Solution:
-    """Return values to start from."""
-    return Solution(
-        shared=shared, locals=own, normals=(), cost=np.inf, steps=0, converged=False
-    )
-
-
-def _continued(fit: BandFit, start: BandFit) -> Solution:
-    """Return the values of an earlier fit; areas anew where the spectra are others."""
+def _continued(fit: BandFit, start: BandFit) -> BandFit:
+    """Return the fit at an earlier one's values; areas anew for other spectra."""
     shared, own = start.solution.shared, start.solution.locals
     if len(own) != len(fit.spectra) or own[0].size != fit.layout.n_local:
-        own = _first_areas(fit, shared)
-    return _unsolved(shared, own)
+        return _start_at(fit, shared)
+    solution = replace(start.solution, normals=(), steps=0, converged=False)
+    return replace(fit, solution=solution)
 
 
-def _first_areas(fit: BandFit, shared: Floats) -> tuple[Floats, ...]:
-    """Return each spectrum's own parameters to start from."""
-    return tuple(
+def _start_at(fit: BandFit, shared: Floats) -> BandFit:
+    """Return the fit with given bands and the best areas for them."""
+    found = [
         areas_at_start(
             block, fit.model, fit.layout, shared=shared, templates=fit.templates
         )
         for block in fit.spectra
+    ]
+    priors = fit.shared_priors
+    charge = float(np.sum(((shared - priors.mean) / priors.std) ** 2))
+    solution = Solution(
+        shared=shared,
+        locals=tuple(own for own, _ in found),
+        normals=(),
+        cost=sum(cost for _, cost in found) + 0.5 * charge,
+        steps=0,
+        converged=False,
     )
+    return replace(fit, solution=solution)
 
 
 def _begin(fit: BandFit) -> BandFit:
     """Return the fit after a few steps, from where they lead to the least cost.
 
     They start from the priors' means and from where the mean spectrum wants the bands:
-    the one is right where the priors are good, the other where they are not.
+    the one is right where the priors are good, the other where they are not. Which of
+    them wins is seen on averaged points, or on all where that is close.
     """
     priors = fit.shared_priors
+    coarse = replace(
+        fit, spectra=tuple(average_points(s, fit.model) for s in fit.spectra)
+    )
     placed = place_bands_at_start(
-        fit.spectra, fit.model, fit.layout, priors=priors, templates=fit.templates
+        coarse.spectra, fit.model, fit.layout, priors=priors, templates=fit.templates
     )
     starts = [priors.mean]
     if not np.allclose(placed, priors.mean):
         starts.append(np.clip(placed, priors.low, priors.high))
-    tried = []
-    for shared in starts:
-        solution = _unsolved(shared, _first_areas(fit, shared))
-        begun = replace(fit, solution=solution)
-        tried.append(_improve(begun, max_steps=_FIRST_STEPS, enough=_FIRST_ENOUGH))
-    return min(tried, key=lambda one: one.solution.cost)
+    begun = [_start_at(coarse, start) for start in starts]
+    begun.sort(key=_cost)
+    first = partial(_improve, max_steps=_FIRST_STEPS, enough=_FIRST_ENOUGH)
+    best = first(begun[0])
+    found = [best]
+    for one in begun[1:]:
+        rival = first(one, unless_to=best)
+        given_up = not rival.solution.converged and rival.solution.steps < _FIRST_STEPS
+        if not given_up:
+            found.append(rival)
+    lowest = min(_cost(one) for one in found)
+    found = [one for one in found if _cost(one) <= _UNDECIDED * lowest]
+    if len(found) > 1 and coarse.n_points < fit.n_points:
+        found = [first(replace(one, spectra=fit.spectra)) for one in found]
+    best = min(found, key=_cost)
+    return replace(best, spectra=fit.spectra, smoothness=choose_smoothness(best))
+
+
+def _cost(fit: BandFit) -> float:
+    """Return half of chi-square, priors included."""
+    return fit.solution.cost
 
 
 def _improve(
-    fit: BandFit, *, max_steps: int = MAX_STEPS, enough: float = ENOUGH
+    fit: BandFit,
+    *,
+    max_steps: int = MAX_STEPS,
+    enough: float = ENOUGH,
+    unless_to: BandFit | None = None,
 ) -> BandFit:
-    """Return the fit after least squares with its present weights."""
+    """Return the fit after least squares with its present weights.
+
+    They are given up where they only lead to another fit, ``unless_to``.
+    """
     projections = [s.project(s.sigma, fit.smoothness) for s in fit.spectra]
 
     def evaluate(shared: Floats, locals_: Sequence[Floats]) -> list[Normal]:
@@ -359,6 +408,17 @@ def _improve(
             )
         return found
 
+    def leads_there(reached: Solution, *, known: Solution) -> bool:
+        return in_same_valley(
+            known,
+            reached,
+            shared_priors=fit.shared_priors,
+            local_priors=fit.local_priors,
+        )
+
+    abandon = None
+    if unless_to is not None and unless_to.solution.converged:
+        abandon = partial(leads_there, known=unless_to.solution)
     solution = minimise(
         evaluate,
         fit.solution.shared,
@@ -367,10 +427,22 @@ def _improve(
         local_priors=fit.local_priors,
         max_steps=max_steps,
         enough=enough,
+        abandon=abandon,
     )
     status = FitStatus.CONVERGED if solution.converged else FitStatus.NOT_CONVERGED
     reason = "" if solution.converged else f"no minimum within {solution.steps} steps"
     return replace(fit, solution=solution, status=status, reason=reason)
+
+
+def _settle(fit: BandFit) -> BandFit:
+    """Return the fit at its best values and at the smoothness that they ask for."""
+    for _ in range(_CHOICES):
+        fit = _improve(fit)
+        chosen = choose_smoothness(fit)
+        if chosen == fit.smoothness:
+            return fit
+        fit = replace(fit, smoothness=chosen)
+    return _improve(fit)
 
 
 def choose_smoothness(fit: BandFit) -> float:

@@ -17,9 +17,17 @@ from structkit.errors import FitError, SchemaError
 from structkit.raman.bands import Band
 from structkit.raman.baseline import SMOOTHNESS_GRID, penalty_weight
 from structkit.raman.covariance import covariance_of
-from structkit.raman.fit import BandFit, check_model, fit_bands, noise_of
+from structkit.raman.fit import (
+    BandFit,
+    check_model,
+    choose_smoothness,
+    fit_bands,
+    fit_blocks,
+    noise_of,
+)
 from structkit.raman.model import BandModel, BaselineOptions, Template, Tie
 from structkit.raman.shapes import evaluate_shape
+from structkit.raman.start import place_bands_at_start
 from structkit.schema import (
     INTENSITY,
     INTENSITY_STD,
@@ -155,6 +163,40 @@ def test_width_of_a_voigt_is_the_sample_s_own(simulate: Simulate) -> None:
     mixing = fit.layout.mixing.start
     std = np.sqrt(covariance.shared[mixing, mixing])
     assert fit.solution.shared[mixing] == pytest.approx(lorentz / own, abs=3.0 * std)
+
+
+@pytest.mark.parametrize("step", [2.0, 0.8])
+def test_the_short_way_ends_where_the_long_one_does(
+    lines: tuple[Any, ...], simulate: Simulate, near: Near, step: float
+) -> None:
+    """Few steps on averaged points against many on all points from both starts.
+
+    Both stop early, each by its own amount.
+    """
+    shift = np.arange(100.0, 900.0, step)
+    for seed in range(6):
+        level = (100.0, 1000.0, 5000.0)[seed % 3]
+        spectra = simulate(lines, seed=500 + seed, shift=shift, level=level)
+        model = BandModel(bands=near(lines, off=6.0 - seed), loss="normal")
+        fit = fit_bands(spectra, model)
+        placed = place_bands_at_start(
+            fit.spectra, model, fit.layout, priors=fit.shared_priors, templates=()
+        )
+        ends = []
+        for start in (fit.shared_priors.mean, placed):
+            begin = replace(fit.solution, shared=start, locals=(), normals=())
+            begun = replace(fit, solution=begin)
+            ends.append(
+                fit_blocks(fit.spectra, model, start=begun, smoothness=fit.smoothness)
+            )
+        slow = min(ends, key=lambda end: end.solution.cost)
+        assert choose_smoothness(slow) == fit.smoothness
+        assert fit.solution.cost == pytest.approx(slow.solution.cost, abs=2.0 * STOP)
+        std = np.sqrt(np.diag(covariance_of(slow).shared))
+        assert np.all(
+            np.abs(fit.solution.shared - slow.solution.shared) <= 2.0 * SAME * std
+        )
+        assert np.all(np.abs(fit.areas - slow.areas)[0] < 2.0 * SAME * area_std(slow))
 
 
 # --- symmetries
