@@ -262,8 +262,8 @@ def fit_blocks(
     )
     chosen = smoothness or model.baseline.smoothness
     if start is not None and start.solution.shared.shape == shared.mean.shape:
-        fit = _continued(fit, start)
         chosen = chosen or start.smoothness
+        fit = _continued(replace(fit, smoothness=chosen), start)
     else:
         fit = _begin(fit)
     if chosen is None:
@@ -313,7 +313,12 @@ def _start_at(fit: BandFit, shared: Floats) -> BandFit:
     """Return the fit with given bands and the best areas for them."""
     found = [
         areas_at_start(
-            block, fit.model, fit.layout, shared=shared, templates=fit.templates
+            block,
+            fit.model,
+            fit.layout,
+            shared=shared,
+            templates=fit.templates,
+            smoothness=fit.smoothness,
         )
         for block in fit.spectra
     ]

@@ -140,6 +140,7 @@ def areas_at_start(
     *,
     shared: Floats,
     templates: tuple[TemplateCurve, ...],
+    smoothness: float = _SMOOTHNESS,
 ) -> tuple[Floats, float]:
     """Return a spectrum's own parameters, the best areas at given bands, and the cost.
 
@@ -155,6 +156,8 @@ def areas_at_start(
         Where the bands start.
     templates : tuple of TemplateCurve
         Of the model.
+    smoothness : float
+        Weight of the baseline's penalty.
 
     Returns
     -------
@@ -173,7 +176,7 @@ def areas_at_start(
         block, model, layout, templates=templates, shared=shared, local=local
     )
     curves = columns.unit / block.sigma[:, None]
-    projection = block.project(block.sigma, _SMOOTHNESS)
+    projection = block.project(block.sigma, smoothness)
     products = projection.reduce_products(curves, block.intensity / block.sigma)
     matrix = products.normal
     whole = np.sum(curves**2, axis=0)
