@@ -40,6 +40,7 @@ from structkit.raman.problem import (
 from structkit.raman.solve import (
     ENOUGH,
     MAX_STEPS,
+    Evaluate,
     Solution,
     in_same_valley,
     minimise,
@@ -375,17 +376,8 @@ def _cost(fit: BandFit) -> float:
     return fit.solution.cost
 
 
-def _improve(
-    fit: BandFit,
-    *,
-    max_steps: int = MAX_STEPS,
-    enough: float = ENOUGH,
-    unless_to: BandFit | None = None,
-) -> BandFit:
-    """Return the fit after least squares with its present weights.
-
-    They are given up where they only lead to another fit, ``unless_to``.
-    """
+def make_evaluate(fit: BandFit) -> Evaluate:
+    """Return what gives the normal equations of a fit's spectra at any values."""
     projections = [s.project(s.sigma, fit.smoothness) for s in fit.spectra]
 
     def evaluate(shared: Floats, locals_: Sequence[Floats]) -> list[Normal]:
@@ -413,6 +405,21 @@ def _improve(
             )
         return found
 
+    return evaluate
+
+
+def _improve(
+    fit: BandFit,
+    *,
+    max_steps: int = MAX_STEPS,
+    enough: float = ENOUGH,
+    unless_to: BandFit | None = None,
+) -> BandFit:
+    """Return the fit after least squares with its present weights.
+
+    They are given up where they only lead to another fit, ``unless_to``.
+    """
+
     def leads_there(reached: Solution, *, known: Solution) -> bool:
         return in_same_valley(
             known,
@@ -425,7 +432,7 @@ def _improve(
     if unless_to is not None and unless_to.solution.converged:
         abandon = partial(leads_there, known=unless_to.solution)
     solution = minimise(
-        evaluate,
+        make_evaluate(fit),
         fit.solution.shared,
         fit.solution.locals,
         shared_priors=fit.shared_priors,
