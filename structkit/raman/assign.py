@@ -17,6 +17,7 @@ import xarray as xr
 
 from structkit.errors import FitError
 from structkit.raman.bands import Band
+from structkit.raman.blank import GLASSES, make_blank_column
 from structkit.raman.covariance import FitCovariance, correlation_length, covariance_of
 from structkit.raman.fit import BandFit, fit_bands, fit_blocks, noise_of
 from structkit.raman.hypotheses import Hypothesis
@@ -35,6 +36,7 @@ from structkit.schema import (
 )
 
 SILENT = "no band of it within the range"
+STOOD_FOR = "the blank stands for it, in every reading"
 _TELLING = 3
 _EXTRA = 2
 """Bands nobody assigned that a reading may have."""
@@ -93,6 +95,7 @@ def assign(
     model: BandModel | None = None,
     learned: Mapping[str, ReferenceBands] | None = None,
     templates: Mapping[str, Template] | None = None,
+    blank: xr.Dataset | Template | None = None,
 ) -> Assignment:
     """Fit hypotheses to a spectrum and rank them.
 
@@ -110,6 +113,10 @@ def assign(
         Bands of species as reference samples show them, in place of the library's.
     templates : mapping of str to Template, optional
         Measured spectra of species, in place of any bands.
+    blank : xarray.Dataset or Template, optional
+        Spectrum of cover, slide or holder alone, prepared like the sample: a column of
+        every reading, whose amount is free. It stands for the glasses of the library,
+        so readings that differ by these only are one.
 
     Returns
     -------
@@ -122,6 +129,8 @@ def assign(
     ------
     FitError
         No hypothesis could be fitted; the message says why.
+    SchemaError
+        The blank covers less than half of the range.
 
     Notes
     -----
@@ -133,6 +142,8 @@ def assign(
     summed = add_spots(spectra)
     low, high = (float(summed[RAMAN_SHIFT][k]) for k in (0, -1))
     base = model or BandModel(bands=library.bands[:1])
+    if isinstance(blank, xr.Dataset):
+        blank = make_blank_column(blank, summed[RAMAN_SHIFT].to_numpy())
     tried: list[_Tried] = []
     for hypothesis in hypotheses:
         own, reason = build_model(
@@ -142,6 +153,7 @@ def assign(
             base=base,
             learned=learned,
             templates=templates,
+            blank=blank,
         )
         if own is None:
             tried.append(_Tried(hypothesis, None, reason))
@@ -305,6 +317,7 @@ def build_model(
     base: BandModel,
     learned: Mapping[str, ReferenceBands] | None = None,
     templates: Mapping[str, Template] | None = None,
+    blank: Template | None = None,
 ) -> tuple[BandModel | None, str]:
     """Return the model of a set of species, and what it lacks.
 
@@ -318,7 +331,7 @@ def build_model(
         Range of the spectrum, **cm-1**; bands outside are left out.
     base : BandModel
         Shape, instrument and baseline.
-    learned, templates : mapping, optional
+    learned, templates, blank : optional
         See :func:`assign`.
 
     Returns
@@ -326,16 +339,19 @@ def build_model(
     model : BandModel or None
         None where no species has a band in the range.
     lacks : str
-        Species without a band there; empty where there are none.
+        Species without a band there, or that the blank stands for; empty where there
+        are none.
     """
     known, measured = learned or {}, templates or {}
     bands: list[Band] = []
     ties: list[Tie] = []
     columns: list[Template] = []
-    lacking = []
+    lacking, stood_for = [], []
     taught = {name for one in known.values() for name in one.species}
     for name in species:
-        if name in measured:
+        if blank is not None and name in GLASSES and _is_blank(measured.get(name)):
+            stood_for.append(name)
+        elif name in measured:
             columns.append(measured[name])
         elif name in known:
             own = known[name]
@@ -349,13 +365,21 @@ def build_model(
             bands.extend(found)
             if not found:
                 lacking.append(name)
-    lacks = f"{', '.join(lacking)}: {SILENT}" if lacking else ""
+    told = ((lacking, SILENT), (stood_for, STOOD_FOR))
+    lacks = "; ".join(f"{', '.join(names)}: {why}" for names, why in told if names)
+    if blank is not None and (bands or columns):
+        columns.append(blank)
     if not bands and not columns:
         return None, lacks or SILENT
     model = replace(
         base, bands=tuple(bands), ties=tuple(ties), templates=tuple(columns)
     )
     return model, lacks
+
+
+def _is_blank(template: Template | None) -> bool:
+    """Return whether a species has no measured spectrum but that of a blank."""
+    return template is None or template.background
 
 
 def _cut(tie: Tie, names: set[str]) -> Tie | None:

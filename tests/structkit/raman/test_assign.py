@@ -360,6 +360,93 @@ def test_a_model_takes_what_is_known_best(library: BandLibrary) -> None:
     assert [band.name for band in less.bands] == ["x300", "x378"]
 
 
+GLASS = {
+    "strange glass": ((480.0, 60.0, 3.0), (610.0, 30.0, 1.5), (800.0, 40.0, 1.0)),
+}
+
+
+def draw_glass(simulate: Simulate, make_line: MakeLine, seed: int) -> xr.Dataset:
+    """Return a glass alone that is not quite the library's, on an axis of its own."""
+    lines = [
+        make_line(centre=c, area=4e6 * a, sigma=w, gamma=1.0)
+        for c, w, a in GLASS["strange glass"]
+    ]
+    shift = np.arange(90.0, 1115.0, 2.7)
+    return simulate(lines, seed=seed, shift=shift, level=30.0)
+
+
+def test_a_measured_blank_is_in_every_reading(
+    library: BandLibrary,
+    hypotheses: tuple[Hypothesis, ...],
+    simulate: Simulate,
+    make_line: MakeLine,
+) -> None:
+    """Oxide under a glass that no reading has together with it."""
+    spectra = draw_sample(
+        CONTENTS["NTC + Ta2O5"],
+        library=library,
+        simulate=simulate,
+        make_line=make_line,
+        seed=121,
+    )
+    glass = draw_glass(simulate, make_line, seed=122)
+    shift = spectra[RAMAN_SHIFT].to_numpy()
+    light = 0.2 * np.interp(
+        shift, glass[RAMAN_SHIFT].to_numpy(), glass[INTENSITY].to_numpy()[0]
+    )
+    covered = spectra.assign(
+        {
+            INTENSITY: spectra[INTENSITY] + light,
+            INTENSITY_STD: np.hypot(spectra[INTENSITY_STD], np.sqrt(light)),
+        }
+    )
+    blind = assign(covered, hypotheses, library=library)
+    found = assign(covered, hypotheses, library=library, blank=glass)
+    assert found.best.hypothesis.name == "NTC + Ta2O5"
+    assert found.misfit < 0.5 * blind.misfit
+    for one in found.ranked:
+        assert one.fit is not None
+        assert one.fit.model.names[-1] == "blank"
+        assert "cover glass" not in one.fit.model.species
+    known = {one.hypothesis.name: one for one in found.ranked}
+    plain, under_glass = known["NTC"], known["NTC + cover glass"]
+    assert under_glass.delta_bic == pytest.approx(plain.delta_bic)
+    assert under_glass.reason.startswith("cover glass: the blank stands for it")
+    assert found.best.fit is not None
+    area = found.best.fit.areas[0, -1]
+    whole = float(np.trapezoid(light, shift))
+    assert area == pytest.approx(whole, rel=0.1)  # the baseline takes a part of it
+
+
+def test_a_glass_measured_apart_is_beside_the_blank(library: BandLibrary) -> None:
+    """What the user gave as a species is one; a blank given as one is not."""
+    shift = np.arange(90.0, 1110.0, 2.0)
+    curve = np.exp(-(((shift - 500.0) / 80.0) ** 2))
+    blank, slide = (
+        Template(
+            name=name,
+            species="cover glass",
+            raman_shift=shift,
+            values=curve,
+            background=background,
+        )
+        for name, background in (("blank", True), ("slide", False))
+    )
+    found = []
+    for one in (blank, slide):
+        model, lacks = build_model(
+            ("NaTaCl6", "cover glass"),
+            library=library,
+            within=(100.0, 1100.0),
+            base=BandModel(bands=library.bands[:1]),
+            templates={"cover glass": one},
+            blank=blank,
+        )
+        assert model is not None
+        found.append(([t.name for t in model.templates], bool(lacks)))
+    assert found == [(["blank"], True), (["slide", "blank"], False)]
+
+
 def test_what_has_no_band_in_the_range_is_told(library: BandLibrary) -> None:
     base = BandModel(bands=library.bands[:1])
     model, lacks = build_model(
