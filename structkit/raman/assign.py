@@ -18,8 +18,9 @@ import xarray as xr
 from structkit.errors import FitError
 from structkit.raman.bands import Band
 from structkit.raman.blank import GLASSES, make_blank_column
+from structkit.raman.blocks import noise_of
 from structkit.raman.covariance import FitCovariance, correlation_length, covariance_of
-from structkit.raman.fit import BandFit, fit_bands, fit_blocks, noise_of
+from structkit.raman.fit import BandFit, fit_bands, fit_blocks
 from structkit.raman.hypotheses import Hypothesis
 from structkit.raman.library import BandLibrary
 from structkit.raman.model import BandModel, Template, Tie

@@ -10,16 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter, uniform_filter1d
+from scipy.ndimage import median_filter
 
-from structkit.errors import FitError, SchemaError
-from structkit.raman.baseline import (
-    SMOOTHNESS_GRID,
-    difference_penalty,
-    edge_curves,
-    log_evidence,
-    spline_basis,
-)
+from structkit.errors import FitError
+from structkit.raman.baseline import SMOOTHNESS_GRID, log_evidence
+from structkit.raman.blocks import check_model, make_blocks
 from structkit.raman.layout import (
     Layout,
     Priors,
@@ -50,23 +45,13 @@ from structkit.raman.start import (
     average_points,
     place_bands_at_start,
 )
-from structkit.schema import (
-    GAIN,
-    INTENSITY,
-    INTENSITY_STD,
-    MASKED,
-    RAMAN_SHIFT,
-    READOUT_STD,
-    FitStatus,
-    validate_spectra,
-)
+from structkit.schema import FitStatus
 
 if TYPE_CHECKING:
     import lmfit
 
 Floats = NDArray[np.float64]
 
-_NO_WEIGHT = 1e6
 _FIRST_STEPS = 12
 _FIRST_ENOUGH = 0.5
 """Of half of chi-square: what the first steps leave to the last."""
@@ -79,10 +64,11 @@ _CHOICES = 3
 """Times the smoothness is chosen anew, as bands that were fitted under another one
 hide what the baseline needs."""
 _OUTLIER = 5.0
+_ROUNDS = 3
+"""Times outliers are weighed anew, as a fit without the worst shows the others."""
+_SAME_WEIGHT = 0.05
+"""Relative change of a point's sigma up to which its weight is the same."""
 _NEIGHBOURS = 7
-_MIN_POINTS_PER_PARAMETER = 1.0
-_SMOOTH_POINTS = 15
-_DIFFERENCE_STD = float(np.sqrt(6.0))
 _MAD = 1.4826
 
 
@@ -228,6 +214,32 @@ def fit_blocks(
     parameters: lmfit.Parameters | None = None,
 ) -> BandFit:
     """Fit one model to spectra that are arrays already; see :func:`fit_bands`."""
+    fit = _unfitted(blocks, model, start=start, parameters=parameters)
+    chosen = smoothness or model.baseline.smoothness
+    alike = fit.solution.shared.shape
+    if start is not None and start.solution.shared.shape == alike:
+        chosen = chosen or start.smoothness
+        fit = _continued(replace(fit, smoothness=chosen), start)
+        return _resist_spikes(_improve(fit), blocks)
+    begun = _begin(fit)
+    if model.loss == "robust":
+        lighter = _reweighted(begun, blocks)
+        if lighter is not None:
+            # Spikes may have drawn bands and baseline: begin again without them.
+            begun = _begin(replace(fit, spectra=lighter))
+    if chosen is None:
+        return _resist_spikes(_settle(begun), blocks)
+    return _resist_spikes(_improve(replace(begun, smoothness=chosen)), blocks)
+
+
+def _unfitted(
+    blocks: Sequence[Spectrum],
+    model: BandModel,
+    *,
+    start: BandFit | None,
+    parameters: lmfit.Parameters | None,
+) -> BandFit:
+    """Return the fit before its first step."""
     layout = make_layout(model, n_edges=blocks[0].edge.shape[1])
     first = blocks[0].raman_shift
     step = float(np.median(np.diff(first)))
@@ -242,7 +254,7 @@ def fit_blocks(
         TemplateCurve(template, float(first[0]), float(first[-1]))
         for template in model.templates
     )
-    fit = BandFit(
+    return BandFit(
         model=model,
         layout=layout,
         spectra=tuple(blocks),
@@ -261,20 +273,15 @@ def fit_blocks(
         status=FitStatus.NOT_CONVERGED,
         parameters=parameters,
     )
-    chosen = smoothness or model.baseline.smoothness
-    if start is not None and start.solution.shared.shape == shared.mean.shape:
-        chosen = chosen or start.smoothness
-        fit = _continued(replace(fit, smoothness=chosen), start)
-    else:
-        fit = _begin(fit)
-    if chosen is None:
-        fit = _settle(fit)
-    else:
-        fit = _improve(replace(fit, smoothness=chosen))
-    if model.loss == "robust":
-        lighter = _reweighted(fit)
-        if lighter is not None:
-            fit = _improve(replace(fit, spectra=lighter))
+
+
+def _resist_spikes(fit: BandFit, plain: Sequence[Spectrum]) -> BandFit:
+    """Return the fit after outliers have lost weight, where the loss is robust."""
+    for _ in range(_ROUNDS if fit.model.loss == "robust" else 0):
+        lighter = _reweighted(fit, plain)
+        if lighter is None or _same_weights(lighter, fit.spectra):
+            break
+        fit = _improve(replace(fit, spectra=lighter))
     return fit
 
 
@@ -486,13 +493,17 @@ def choose_smoothness(fit: BandFit) -> float:
     return max(UNDERSMOOTHING * best, SMOOTHNESS_GRID[0])
 
 
-def _reweighted(fit: BandFit) -> tuple[Spectrum, ...] | None:
-    """Return spectra whose outliers weigh less; None where there are none."""
+def _reweighted(fit: BandFit, plain: Sequence[Spectrum]) -> tuple[Spectrum, ...] | None:
+    """Return spectra whose outliers weigh less; None where there are none.
+
+    What stands out pulls like five sigma and not more. It is not left out: a sharp
+    line that the model lacks stands out too, and must be found.
+    """
     changed = False
     lighter = []
-    for number, spectrum in enumerate(fit.spectra):
-        residual = fit.residual(number)
-        apart = np.abs(residual - median_filter(residual, _NEIGHBOURS, mode="nearest"))
+    for number, spectrum in enumerate(plain):
+        residual = fit.residual(number) * fit.spectra[number].sigma / spectrum.sigma
+        apart = np.abs(residual - median_filter(residual, _NEIGHBOURS, mode="mirror"))
         limit = _OUTLIER * max(1.0, _MAD * float(np.median(apart)))
         excess = np.maximum(apart / limit, 1.0)
         changed |= bool(np.any(excess > 1.0))
@@ -500,121 +511,9 @@ def _reweighted(fit: BandFit) -> tuple[Spectrum, ...] | None:
     return tuple(lighter) if changed else None
 
 
-def make_blocks(
-    datasets: Sequence[xr.Dataset],
-    model: BandModel,
-    along: Sequence[float] | None = None,
-) -> list[Spectrum]:
-    """Return the arrays of every spot of every dataset; see :func:`fit_bands`."""
-    places = _normalise(along, len(datasets))
-    blocks: list[Spectrum] = []
-    for dataset, place in zip(datasets, places, strict=True):
-        validate_spectra(dataset)
-        shift = dataset[RAMAN_SHIFT].to_numpy().astype(float)
-        basis = spline_basis(shift, model.baseline)
-        penalty = difference_penalty(basis.shape[1], model.baseline.penalty_order)
-        decays = model.baseline.edge_decays
-        low_enough = 0.0 < shift[0] < model.baseline.edge_below
-        edge = edge_curves(shift, decays if low_enough else ())
-        values = _seen(dataset)
-        sigma = noise_of(dataset)
-        if MASKED in dataset:
-            sigma = np.where(dataset[MASKED].to_numpy() != 0, sigma * _NO_WEIGHT, sigma)
-        for row, own_sigma in zip(values, sigma, strict=True):
-            if not np.any(row):
-                raise FitError("a spectrum is all zero; leave empty spots out")
-            blocks.append(
-                Spectrum(
-                    raman_shift=shift,
-                    intensity=row,
-                    sigma=own_sigma,
-                    basis=basis,
-                    penalty=penalty,
-                    edge=edge,
-                    light=float(np.mean(np.abs(row))),
-                    along=place,
-                )
-            )
-    return blocks
-
-
-def _normalise(along: Sequence[float] | None, n: int) -> list[float]:
-    """Return places along the series from -0.5 to 0.5."""
-    if along is None:
-        return [0.0] * n
-    places = np.asarray(along, dtype=float)
-    if places.shape != (n,):
-        raise SchemaError(f"along has {places.size} places for {n} datasets")
-    width = float(np.ptp(places))
-    middle = 0.5 * float(places.min() + places.max())
-    return [float(x) for x in (places - middle) / (width or 1.0)]
-
-
-def noise_of(spectra: xr.Dataset) -> Floats:
-    """Return 1 sigma of every point, shape (n_spots, n_points).
-
-    ``intensity_std`` where it is given; else gain and readout noise at the local mean;
-    else noise that grows with the root of the local mean, scaled to the second
-    differences of the data.
-    """
-    if INTENSITY_STD in spectra:
-        return np.asarray(spectra[INTENSITY_STD].to_numpy(), dtype=float)
-    values = _seen(spectra)
-    local = uniform_filter1d(values, _SMOOTH_POINTS, axis=-1, mode="nearest")
-    if GAIN in spectra:
-        readout = float(spectra[READOUT_STD]) if READOUT_STD in spectra else 0.0
-        variance = readout**2 + float(spectra[GAIN]) * np.maximum(local, 0.0)
-        return np.asarray(np.sqrt(np.maximum(variance, 1e-12 * variance.max() + 1e-12)))
-    level = np.maximum(local, 1e-3 * np.abs(values).max(axis=-1, keepdims=True))
-    root = np.sqrt(level)
-    rough = np.diff(values / root, n=2, axis=-1)
-    spread = _MAD * np.median(np.abs(rough), axis=-1, keepdims=True) / _DIFFERENCE_STD
-    return np.asarray(root * np.maximum(spread, 1e-9))
-
-
-def _seen(spectra: xr.Dataset) -> Floats:
-    """Return the intensities, a line drawn through what is masked.
-
-    What is masked must not reach its neighbours through a local mean.
-    """
-    values = np.array(spectra[INTENSITY].to_numpy(), dtype=float)
-    if MASKED not in spectra:
-        return values
-    places = np.arange(values.shape[1])
-    for row, hidden in zip(values, spectra[MASKED].to_numpy() != 0, strict=True):
-        if hidden.any() and not hidden.all():
-            row[hidden] = np.interp(places[hidden], places[~hidden], row[~hidden])
-    return values
-
-
-def check_model(blocks: Sequence[Spectrum], model: BandModel) -> None:
-    """Refuse a model that the spectra cannot carry.
-
-    Raises
-    ------
-    FitError
-        Names the band or template at fault and the range.
-    """
-    low = max(float(block.raman_shift[0]) for block in blocks)
-    high = min(float(block.raman_shift[-1]) for block in blocks)
-    outside = [b.name for b in model.bands if not low <= b.wavenumber <= high]
-    if outside:
-        raise FitError(
-            f"bands outside the range {low:.4g} to {high:.4g} cm-1: "
-            f"{', '.join(outside)}; leave them out or widen the range"
-        )
-    short = [t.name for t in model.templates if not t.covers(low, high)]
-    if short:
-        raise FitError(
-            f"templates that do not cover {low:.4g} to {high:.4g} cm-1: "
-            f"{', '.join(short)}; cut the range or measure them over all of it"
-        )
-    layout = make_layout(model, n_edges=blocks[0].edge.shape[1])
-    splines = blocks[0].basis.shape[1]
-    needed = len(blocks) * (layout.n_local + splines) + layout.n_shared
-    points = sum(block.raman_shift.size for block in blocks)
-    if points <= needed * _MIN_POINTS_PER_PARAMETER:
-        raise FitError(
-            f"{points} points for {needed} parameters ({len(model.bands)} bands); "
-            "use fewer bands or a wider range"
-        )
+def _same_weights(some: Sequence[Spectrum], others: Sequence[Spectrum]) -> bool:
+    """Return whether spectra have the same weights, or nearly."""
+    return all(
+        np.allclose(one.sigma, other.sigma, rtol=_SAME_WEIGHT)
+        for one, other in zip(some, others, strict=True)
+    )

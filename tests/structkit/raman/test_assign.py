@@ -24,7 +24,8 @@ from structkit.raman.assign import (
     count_parameters,
 )
 from structkit.raman.bands import Band
-from structkit.raman.fit import fit_bands, noise_of
+from structkit.raman.blocks import noise_of
+from structkit.raman.fit import fit_bands
 from structkit.raman.hypotheses import Hypothesis, load_hypotheses
 from structkit.raman.library import BandLibrary, load_bands
 from structkit.raman.model import BandModel, Template, Tie
