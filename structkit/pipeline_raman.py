@@ -15,7 +15,6 @@ from structkit.errors import FitError, ReadError, SchemaError, StructkitError
 from structkit.io.manifest import SeriesFile, read_series
 from structkit.io.spectra import read_spectra
 from structkit.pipeline_spectra import (
-    GLASSES,
     Remark,
     SpectraWork,
     choose_hypotheses,
@@ -25,6 +24,7 @@ from structkit.pipeline_spectra import (
     prepare_series_spectra,
 )
 from structkit.raman.assign import Assignment, assign
+from structkit.raman.blank import GLASSES
 from structkit.raman.covariance import covariance_of
 from structkit.raman.fit import BandFit
 from structkit.raman.identify import BandStatus
@@ -331,6 +331,7 @@ def assign_series(
                 model=options.model,
                 learned=own,
                 templates=options.templates,
+                blank=options.blank,
             )
         except FitError as error:
             failures[one.name] = str(error)
@@ -344,6 +345,7 @@ def assign_files(
     bands: Path | None = None,
     laser_nm: float | None = None,
     shift_range: tuple[float, float] | None = None,
+    blank: Path | None = None,
 ) -> Readings:
     """Rank the readings of spectra in plain files, each file by itself.
 
@@ -359,18 +361,21 @@ def assign_files(
     shift_range : tuple of float, optional
         First and last Raman shift used, **cm-1**. Default: all from 60 upwards, where
         the edge of the laser's filter ends.
+    blank : path, optional
+        Spectrum of cover, slide or holder alone: a column of every reading.
 
     Raises
     ------
     StructkitError
-        The file of bands has mistakes. A spectrum that cannot be read or fitted is
-        among the failures.
+        The file of bands has mistakes, or the blank cannot be read. A spectrum that
+        cannot be read or fitted is among the failures.
     """
     library = load_bands(bands)
     hypotheses = choose_hypotheses(library, bands)
     found: dict[str, Assignment] = {}
     failures: dict[str, str] = {}
     remarks: list[Remark] = []
+    glass = None if blank is None else _prepare_alone(blank, laser_nm=laser_nm)
     for path in paths:
         name = str(path)
         try:
@@ -385,12 +390,25 @@ def assign_files(
             told += list_remarks(prepared)
             remarks += [(name, Path(path).name, sentence) for sentence in told]
             found[name] = assign(
-                prepared, hypotheses, library=library, model=make_model(library)
+                prepared,
+                hypotheses,
+                library=library,
+                model=make_model(library),
+                blank=glass,
             )
         except StructkitError as error:
             failures[name] = str(error)
             remarks.append((name, Path(path).name, f"left out: {error}"))
     return _readings(found, failures, remarks=remarks, bands=bands)
+
+
+def _prepare_alone(path: Path, *, laser_nm: float | None) -> xr.Dataset:
+    """Return a blank's file, prepared over all that it covers."""
+    spectra = read_spectra(path, laser_nm=laser_nm)
+    try:
+        return prepare_spectra(spectra, options=PreparationOptions(laser_nm=laser_nm))
+    except FitError as error:
+        raise FitError(f"{path}, as a blank: {error}") from error
 
 
 def _above_the_edge(spectra: xr.Dataset) -> tuple[float, float] | None:

@@ -15,7 +15,7 @@ from structkit.io.manifest import SampleTable, SeriesFile, load_spectra
 from structkit.io.manifest_raman import RamanTable
 from structkit.io.spectra import read_spectra
 from structkit.raman.bands import Band
-from structkit.raman.blank import prepare_blank
+from structkit.raman.blank import GLASSES, make_blank_column
 from structkit.raman.calibrate import AxisCalibration, fit_calibration
 from structkit.raman.fit import fit_bands
 from structkit.raman.hypotheses import Hypothesis, load_hypotheses
@@ -53,8 +53,6 @@ from structkit.schema import (
 Remark = tuple[str, str, str]
 """Sample, file, sentence; empty text where it concerns none."""
 
-GLASSES = ("cover glass", "silica glass")
-"""Species that a measured blank stands for."""
 _SCALARS = (
     LASER_WAVELENGTH,
     GRATING,
@@ -593,14 +591,7 @@ def make_blank(blank: xr.Dataset, samples: Sequence[SeriesSample]) -> Template:
     low, high = min(a[0] for a in axes), max(a[-1] for a in axes)
     step = min(float(np.median(np.diff(axis))) for axis in axes)
     axis = np.linspace(low, high, int(np.ceil((high - low) / step)) + 1)
-    found = prepare_blank(blank, axis)
-    return Template(
-        name="blank",
-        species="blank",
-        raman_shift=axis,
-        values=found.values,
-        background=True,
-    )
+    return make_blank_column(blank, axis)
 
 
 def _left_out(options: SeriesOptions, samples: Sequence[SeriesSample]) -> list[Remark]:

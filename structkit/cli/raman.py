@@ -85,6 +85,9 @@ def fit(
     help="Raman shifts used, cm-1; default: all above the filter's edge, 60.",
 )
 @click.option(
+    "--blank", type=_PATH, help="Spectrum of cover or holder alone, for every reading."
+)
+@click.option(
     "--sample", "samples", multiple=True, metavar="ID", help="Of a series file."
 )
 def assign(
@@ -94,11 +97,17 @@ def assign(
     bands: Path | None,
     laser_nm: float | None,
     shift_range: tuple[float, float] | None,
+    blank: Path | None,
     samples: tuple[str, ...],
 ) -> None:
     """Rank what the spectra can be read as: files, or the samples of a series file."""
     series = [path for path in inputs if path.suffix.lower() == _SERIES_SUFFIX]
-    given = {"--bands": bands, "--laser-nm": laser_nm, "--range": shift_range}
+    given = {
+        "--bands": bands,
+        "--laser-nm": laser_nm,
+        "--range": shift_range,
+        "--blank": blank,
+    }
     if series:
         _refuse([name for name, value in given.items() if value is not None], inputs)
     elif samples:
@@ -111,7 +120,11 @@ def assign(
         readings = assign_series(series[0], samples=samples or None)
     else:
         readings = assign_files(
-            inputs, bands=bands, laser_nm=laser_nm, shift_range=shift_range
+            inputs,
+            bands=bands,
+            laser_nm=laser_nm,
+            shift_range=shift_range,
+            blank=blank,
         )
     click.echo(format_readings(readings))
     if output is not None and readings.assignments:

@@ -10,19 +10,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from structkit.errors import FitError
 from structkit.raman.bands import Band
+from structkit.raman.blank import GLASSES, make_blank_column
+from structkit.raman.blocks import noise_of
 from structkit.raman.covariance import FitCovariance, correlation_length, covariance_of
-from structkit.raman.fit import BandFit, fit_bands, noise_of
+from structkit.raman.fit import BandFit, fit_bands, fit_blocks
 from structkit.raman.hypotheses import Hypothesis
 from structkit.raman.library import BandLibrary
 from structkit.raman.model import BandModel, Template, Tie
+from structkit.raman.nested import CLOSE, fit_from_nested, is_nested
 from structkit.raman.references import ReferenceBands
-from structkit.raman.search import add_missing_bands, charge_found
+from structkit.raman.search import UNASSIGNED, add_missing_bands, charge_found
 from structkit.schema import (
     INTENSITY,
     INTENSITY_STD,
@@ -33,10 +37,18 @@ from structkit.schema import (
 )
 
 SILENT = "no band of it within the range"
+STOOD_FOR = "the blank stands for it, in every reading"
 _TELLING = 3
-_COMPLETED = 8
-"""Readings that are tried again with bands nobody assigned."""
 _EXTRA = 2
+"""Bands nobody assigned that a reading may have."""
+
+
+class _Tried(NamedTuple):
+    """A reading, its fit, and why it has none or what it lacks."""
+
+    hypothesis: Hypothesis
+    fit: BandFit | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,6 +96,7 @@ def assign(
     model: BandModel | None = None,
     learned: Mapping[str, ReferenceBands] | None = None,
     templates: Mapping[str, Template] | None = None,
+    blank: xr.Dataset | Template | None = None,
 ) -> Assignment:
     """Fit hypotheses to a spectrum and rank them.
 
@@ -101,6 +114,10 @@ def assign(
         Bands of species as reference samples show them, in place of the library's.
     templates : mapping of str to Template, optional
         Measured spectra of species, in place of any bands.
+    blank : xarray.Dataset or Template, optional
+        Spectrum of cover, slide or holder alone, prepared like the sample: a column of
+        every reading, whose amount is free. It stands for the glasses of the library,
+        so readings that differ by these only are one.
 
     Returns
     -------
@@ -113,11 +130,22 @@ def assign(
     ------
     FitError
         No hypothesis could be fitted; the message says why.
+    SchemaError
+        The blank covers less than half of the range.
+
+    Notes
+    -----
+    All readings have the weights and the baseline's smoothness of the one that does
+    best with its own. Each is started from its expected bands, from where the spectrum
+    has lines, and from the best reading that it holds, so that none is behind a part
+    of itself by more than the price of what it has in addition.
     """
     summed = add_spots(spectra)
     low, high = (float(summed[RAMAN_SHIFT][k]) for k in (0, -1))
     base = model or BandModel(bands=library.bands[:1])
-    tried: list[tuple[Hypothesis, BandFit | None, str]] = []
+    if isinstance(blank, xr.Dataset):
+        blank = make_blank_column(blank, summed[RAMAN_SHIFT].to_numpy())
+    tried: list[_Tried] = []
     for hypothesis in hypotheses:
         own, reason = build_model(
             hypothesis.species,
@@ -126,37 +154,132 @@ def assign(
             base=base,
             learned=learned,
             templates=templates,
+            blank=blank,
         )
         if own is None:
-            tried.append((hypothesis, None, reason))
+            tried.append(_Tried(hypothesis, None, reason))
             continue
         try:
             fit = fit_bands(summed, own)
         except FitError as error:
-            tried.append((hypothesis, None, str(error)))
+            tried.append(_Tried(hypothesis, None, str(error)))
             continue
-        tried.append((hypothesis, fit, reason))
-    return _rank(_complete(tried))
+        tried.append(_Tried(hypothesis, fit, reason))
+    alike = _continue_nested(_make_alike(tried))
+    return _rank(_catch_up(_complete(alike)))
 
 
-def _complete(
-    tried: Sequence[tuple[Hypothesis, BandFit | None, str]],
-) -> list[tuple[Hypothesis, BandFit | None, str]]:
-    """Return the readings, the best of them with the bands that they lack.
+def _make_alike(tried: Sequence[_Tried]) -> list[_Tried]:
+    """Return the readings with the weights and the smoothness of the best.
+
+    Which points are outliers, and how stiff the background is, are facts of the
+    spectrum. Where every reading has its own, their chi-squares are of different data,
+    and a poor one takes the weight from what it misses.
+    """
+    judge = next(one.fit for one in _rank(tried).ranked if one.fit is not None)
+    found = []
+    for one in tried:
+        fit = one.fit
+        if fit is not None and not _is_alike(fit, judge):
+            fit = fit_blocks(
+                judge.spectra,
+                replace(fit.model, loss="normal"),
+                start=fit,
+                smoothness=judge.smoothness,
+            )
+        elif fit is not None:
+            fit = replace(fit, model=replace(fit.model, loss="normal"))
+        found.append(one._replace(fit=fit))
+    return found
+
+
+def _is_alike(fit: BandFit, other: BandFit) -> bool:
+    """Return whether two fits of one spectrum have one smoothness and one noise."""
+    same = np.array_equal(fit.spectra[0].sigma, other.spectra[0].sigma)
+    return same and fit.smoothness == other.smoothness
+
+
+def _continue_nested(tried: Sequence[_Tried]) -> list[_Tried]:
+    """Return the readings, each started from the best that it holds as well."""
+    done = list(tried)
+    for place in _by_size(tried):
+        mine = done[place].fit
+        held = _held_by(place, done)
+        if mine is None or not held:
+            continue
+        other = min(held, key=_cost)
+        if not is_nested(mine.model, other.model):  # else it is the same model
+            other = fit_from_nested(other, mine.model)
+        done[place] = done[place]._replace(fit=min(mine, other, key=_cost))
+    return done
+
+
+def _catch_up(tried: Sequence[_Tried]) -> list[_Tried]:
+    """Return the readings, the bands found in a part of them taken along.
+
+    Only where that part does better than the whole, and where the BIC says so.
+    """
+    ranked = _rank(tried)
+    done = list(tried)
+    for place in _by_size(tried):
+        mine = done[place].fit
+        held = _held_by(place, done)
+        if mine is None or not held:
+            continue
+        best = min(held, key=_cost)
+        if _cost(mine) <= _cost(best) + CLOSE:
+            continue
+        found = tuple(b for b in best.model.bands if b.species == UNASSIGNED)
+        named = _without_found(mine.model)
+        whole = replace(named, bands=(*named.bands, *found))
+        other = fit_from_nested(best, whole)
+        bics = [_bic(fit, ranked.misfit, ranked.n_independent) for fit in (mine, other)]
+        done[place] = done[place]._replace(fit=mine if bics[0] <= bics[1] else other)
+    return done
+
+
+def _by_size(tried: Sequence[_Tried]) -> list[int]:
+    """Return the places of the readings, those of few bands first."""
+    sizes = [0 if one.fit is None else len(one.fit.model.names) for one in tried]
+    return sorted(range(len(tried)), key=sizes.__getitem__)
+
+
+def _held_by(place: int, tried: Sequence[_Tried]) -> list[BandFit]:
+    """Return the fits of the readings that one of them holds."""
+    mine = tried[place].fit
+    if mine is None:
+        return []
+    return [
+        one.fit
+        for number, one in enumerate(tried)
+        if number != place
+        and one.fit is not None
+        and is_nested(_without_found(one.fit.model), _without_found(mine.model))
+    ]
+
+
+def _without_found(model: BandModel) -> BandModel:
+    """Return a model without the bands that nobody assigned."""
+    return replace(
+        model, bands=tuple(b for b in model.bands if b.species != UNASSIGNED)
+    )
+
+
+def _cost(fit: BandFit) -> float:
+    """Return half of chi-square, priors included."""
+    return fit.solution.cost
+
+
+def _complete(tried: Sequence[_Tried]) -> list[_Tried]:
+    """Return the readings with the bands that they lack.
 
     A line that no reading has would be claimed by whichever has a band nearby.
     """
-    first = _rank(tried)
-    best = [one.hypothesis.name for one in first.ranked[:_COMPLETED]]
     return [
-        (
-            hypothesis,
-            add_missing_bands(fit, limit=_EXTRA)
-            if fit is not None and hypothesis.name in best
-            else fit,
-            reason,
-        )
-        for hypothesis, fit, reason in tried
+        one
+        if one.fit is None
+        else one._replace(fit=add_missing_bands(one.fit, limit=_EXTRA))
+        for one in tried
     ]
 
 
@@ -195,6 +318,7 @@ def build_model(
     base: BandModel,
     learned: Mapping[str, ReferenceBands] | None = None,
     templates: Mapping[str, Template] | None = None,
+    blank: Template | None = None,
 ) -> tuple[BandModel | None, str]:
     """Return the model of a set of species, and what it lacks.
 
@@ -208,7 +332,7 @@ def build_model(
         Range of the spectrum, **cm-1**; bands outside are left out.
     base : BandModel
         Shape, instrument and baseline.
-    learned, templates : mapping, optional
+    learned, templates, blank : optional
         See :func:`assign`.
 
     Returns
@@ -216,16 +340,19 @@ def build_model(
     model : BandModel or None
         None where no species has a band in the range.
     lacks : str
-        Species without a band there; empty where there are none.
+        Species without a band there, or that the blank stands for; empty where there
+        are none.
     """
     known, measured = learned or {}, templates or {}
     bands: list[Band] = []
     ties: list[Tie] = []
     columns: list[Template] = []
-    lacking = []
+    lacking, stood_for = [], []
     taught = {name for one in known.values() for name in one.species}
     for name in species:
-        if name in measured:
+        if blank is not None and name in GLASSES and _is_blank(measured.get(name)):
+            stood_for.append(name)
+        elif name in measured:
             columns.append(measured[name])
         elif name in known:
             own = known[name]
@@ -239,13 +366,21 @@ def build_model(
             bands.extend(found)
             if not found:
                 lacking.append(name)
-    lacks = f"{', '.join(lacking)}: {SILENT}" if lacking else ""
+    told = ((lacking, SILENT), (stood_for, STOOD_FOR))
+    lacks = "; ".join(f"{', '.join(names)}: {why}" for names, why in told if names)
+    if blank is not None and (bands or columns):
+        columns.append(blank)
     if not bands and not columns:
         return None, lacks or SILENT
     model = replace(
         base, bands=tuple(bands), ties=tuple(ties), templates=tuple(columns)
     )
     return model, lacks
+
+
+def _is_blank(template: Template | None) -> bool:
+    """Return whether a species has no measured spectrum but that of a blank."""
+    return template is None or template.background
 
 
 def _cut(tie: Tie, names: set[str]) -> Tie | None:
@@ -279,7 +414,7 @@ def _independent(fit: BandFit) -> float:
     return fit.n_points / max(1.0, fit.model.instrument_fwhm / step)
 
 
-def _rank(tried: Sequence[tuple[Hypothesis, BandFit | None, str]]) -> Assignment:
+def _rank(tried: Sequence[_Tried]) -> Assignment:
     """Return the hypotheses by their BIC."""
     fits = [fit for _, fit, _ in tried if fit is not None and fit.status.has_values]
     if not fits:

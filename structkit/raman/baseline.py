@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 from scipy.linalg import cho_factor, cho_solve, qr
+from scipy.linalg.lapack import dpotrf, dtrtrs
 
 from structkit.raman.model import BaselineOptions
 
@@ -23,6 +24,7 @@ _DEGREE = 3
 SMOOTHNESS_GRID = tuple(10.0**k for k in range(-2, 9))
 """Weights of the penalty that are tried, relative to noise and light."""
 _RIDGE = 1e-10
+_EVIDENCE_RIDGE = 1e-12
 _LEFT = 1e-12
 """Share of a column's square that must be left of it without the baseline."""
 
@@ -198,29 +200,37 @@ def log_evidence(
     ndarray, shape (n_grid,)
         Up to a constant. Baseline and bands' parameters are integrated over.
     """
-    joint = np.hstack([basis, jacobian])
-    normal = joint.T @ joint
-    right = joint.T @ residual
-    n_splines = basis.shape[1]
-    places = np.arange(n_splines, joint.shape[1])
-    normal[places, places] += prior_precision
+    stiff = jacobian.T @ jacobian
+    stiff[np.diag_indices_from(stiff)] += prior_precision
+    stiff[np.diag_indices_from(stiff)] *= 1.0 + _EVIDENCE_RIDGE
+    normal, right = basis.T @ basis, basis.T @ residual
+    diagonal = np.diag(normal).copy()
+    try:
+        # What does not depend on the smoothness is eliminated once.
+        factor = cho_factor(stiff, check_finite=False)
+    except np.linalg.LinAlgError:
+        return np.full(len(SMOOTHNESS_GRID), -np.inf)
+    mixed = jacobian.T @ np.column_stack([basis, residual])
+    solved = cho_solve(factor, mixed, check_finite=False)
+    normal -= mixed[:, :-1].T @ solved[:, :-1]
+    right -= mixed[:, :-1].T @ solved[:, -1]
     squared = penalty.T @ penalty
+    places = np.arange(basis.shape[1])
     found = []
     for smoothness in SMOOTHNESS_GRID:
         weight = penalty_weight(smoothness, light) ** 2
-        penalised = normal.copy()
-        penalised[:n_splines, :n_splines] += weight * squared
-        penalised[np.diag_indices_from(penalised)] *= 1.0 + 1e-12
-        try:
-            factor = cho_factor(penalised, check_finite=False)
-        except np.linalg.LinAlgError:
+        penalised = normal + weight * squared
+        ridge = _EVIDENCE_RIDGE * (diagonal + weight * np.diag(squared))
+        penalised[places, places] += ridge
+        triangle, fault = dpotrf(penalised, lower=1)
+        if fault:
             found.append(-np.inf)
             continue
-        solved = cho_solve(factor, right, check_finite=False)
-        log_det = 2.0 * float(np.log(np.diag(factor[0])).sum())
+        half, _ = dtrtrs(triangle, right, lower=1)
+        log_det = 2.0 * float(np.log(np.diag(triangle)).sum())
         rank = penalty.shape[0]
         found.append(
-            0.5 * float(right @ solved) - 0.5 * log_det + 0.5 * rank * np.log(weight)
+            0.5 * float(half @ half) - 0.5 * log_det + 0.5 * rank * np.log(weight)
         )
     return np.asarray(found)
 

@@ -19,6 +19,7 @@ from scipy.interpolate import BSpline
 
 from structkit.errors import DataQualityWarning, SchemaError
 from structkit.raman.gain import estimate_noise, noise_std
+from structkit.raman.model import Template
 from structkit.raman.reduction import REDUCTION
 from structkit.schema import (
     INTENSITY,
@@ -31,6 +32,8 @@ from structkit.schema import (
 
 Floats = NDArray[np.float64]
 
+GLASSES = ("cover glass", "silica glass")
+"""Species that a measured blank stands for."""
 BLANK = "blank"
 """Variable (raman_shift): the template, of unit area."""
 BLANK_STD = "blank_std"
@@ -62,6 +65,32 @@ class BlankTemplate:
     """Effective number of parameters of the spline."""
     source: str
     """File of the blank."""
+
+
+def make_blank_column(blank: xr.Dataset, raman_shift: ArrayLike) -> Template:
+    """Return a measured blank as a column of a model.
+
+    Parameters
+    ----------
+    blank : xarray.Dataset
+        Spectrum of glass or holder alone, as :func:`prepare_blank` takes it.
+    raman_shift : array_like, shape (n_points,)
+        Ascending, over the range of the fit, **cm-1**.
+
+    Raises
+    ------
+    SchemaError
+        As :func:`prepare_blank`.
+    """
+    axis = np.asarray(raman_shift, dtype=float)
+    found = prepare_blank(blank, axis)
+    return Template(
+        name=BLANK,
+        species=BLANK,
+        raman_shift=axis,
+        values=found.values,
+        background=True,
+    )
 
 
 def prepare_blank(

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter, uniform_filter1d
+from scipy.ndimage import median_filter
 
-from structkit.errors import FitError, SchemaError
-from structkit.raman.baseline import (
-    SMOOTHNESS_GRID,
-    difference_penalty,
-    edge_curves,
-    log_evidence,
-    spline_basis,
-)
+from structkit.errors import FitError
+from structkit.raman.baseline import SMOOTHNESS_GRID, log_evidence
+from structkit.raman.blocks import check_model, make_blocks
 from structkit.raman.layout import (
     Layout,
     Priors,
@@ -36,37 +32,41 @@ from structkit.raman.problem import (
     form_normal,
     stack_jacobian,
 )
-from structkit.raman.solve import ENOUGH, MAX_STEPS, Solution, minimise
-from structkit.raman.start import areas_at_start, place_bands_at_start
-from structkit.schema import (
-    GAIN,
-    INTENSITY,
-    INTENSITY_STD,
-    MASKED,
-    RAMAN_SHIFT,
-    READOUT_STD,
-    FitStatus,
-    validate_spectra,
+from structkit.raman.solve import (
+    ENOUGH,
+    MAX_STEPS,
+    Evaluate,
+    Solution,
+    in_same_valley,
+    minimise,
 )
+from structkit.raman.start import (
+    areas_at_start,
+    average_points,
+    place_bands_at_start,
+)
+from structkit.schema import FitStatus
 
 if TYPE_CHECKING:
     import lmfit
 
 Floats = NDArray[np.float64]
 
-_NO_WEIGHT = 1e6
 _FIRST_STEPS = 12
 _FIRST_ENOUGH = 0.5
 """Of half of chi-square: what the first steps leave to the last."""
+_UNDECIDED = 1.05
+"""Ratio of two costs on averaged points up to which all points must decide."""
 _FIRST_SMOOTHNESS = 0.1
 _CHOICES = 3
 """Times the smoothness is chosen anew, as bands that were fitted under another one
 hide what the baseline needs."""
 _OUTLIER = 5.0
+_ROUNDS = 3
+"""Times outliers are weighed anew, as a fit without the worst shows the others."""
+_SAME_WEIGHT = 0.05
+"""Relative change of a point's sigma up to which its weight is the same."""
 _NEIGHBOURS = 7
-_MIN_POINTS_PER_PARAMETER = 1.0
-_SMOOTH_POINTS = 15
-_DIFFERENCE_STD = float(np.sqrt(6.0))
 _MAD = 1.4826
 
 
@@ -212,6 +212,32 @@ def fit_blocks(
     parameters: lmfit.Parameters | None = None,
 ) -> BandFit:
     """Fit one model to spectra that are arrays already; see :func:`fit_bands`."""
+    fit = _unfitted(blocks, model, start=start, parameters=parameters)
+    chosen = smoothness or model.baseline.smoothness
+    alike = fit.solution.shared.shape
+    if start is not None and start.solution.shared.shape == alike:
+        chosen = chosen or start.smoothness
+        fit = _continued(replace(fit, smoothness=chosen), start)
+        return _resist_spikes(_improve(fit), blocks)
+    begun = _begin(fit)
+    if model.loss == "robust":
+        lighter = _reweighted(begun, blocks)
+        if lighter is not None:
+            # Spikes may have drawn bands and baseline: begin again without them.
+            begun = _begin(replace(fit, spectra=lighter))
+    if chosen is None:
+        return _resist_spikes(_settle(begun), blocks)
+    return _resist_spikes(_improve(replace(begun, smoothness=chosen)), blocks)
+
+
+def _unfitted(
+    blocks: Sequence[Spectrum],
+    model: BandModel,
+    *,
+    start: BandFit | None,
+    parameters: lmfit.Parameters | None,
+) -> BandFit:
+    """Return the fit before its first step."""
     layout = make_layout(model, n_edges=blocks[0].edge.shape[1])
     first = blocks[0].raman_shift
     step = float(np.median(np.diff(first)))
@@ -226,11 +252,18 @@ def fit_blocks(
         TemplateCurve(template, float(first[0]), float(first[-1]))
         for template in model.templates
     )
-    fit = BandFit(
+    return BandFit(
         model=model,
         layout=layout,
         spectra=tuple(blocks),
-        solution=_unsolved(shared.mean, ()),
+        solution=Solution(
+            shared=shared.mean,
+            locals=(),
+            normals=(),
+            cost=np.inf,
+            steps=0,
+            converged=False,
+        ),
         shared_priors=shared,
         local_priors=local_priors(model, layout),
         smoothness=_FIRST_SMOOTHNESS,
@@ -238,22 +271,15 @@ def fit_blocks(
         status=FitStatus.NOT_CONVERGED,
         parameters=parameters,
     )
-    chosen = smoothness or model.baseline.smoothness
-    if start is not None and start.solution.shared.shape == shared.mean.shape:
-        fit = replace(fit, solution=_continued(fit, start))
-        chosen = chosen or start.smoothness
-    else:
-        fit = _begin(fit)
-    fit = _improve(replace(fit, smoothness=chosen or choose_smoothness(fit)))
-    for _ in range(_CHOICES if chosen is None else 0):
-        better = choose_smoothness(fit)
-        if better == fit.smoothness:
+
+
+def _resist_spikes(fit: BandFit, plain: Sequence[Spectrum]) -> BandFit:
+    """Return the fit after outliers have lost weight, where the loss is robust."""
+    for _ in range(_ROUNDS if fit.model.loss == "robust" else 0):
+        lighter = _reweighted(fit, plain)
+        if lighter is None or _same_weights(lighter, fit.spectra):
             break
-        fit = _improve(replace(fit, smoothness=better))
-    if model.loss == "robust":
-        lighter = _reweighted(fit)
-        if lighter is not None:
-            fit = _improve(replace(fit, spectra=lighter))
+        fit = _improve(replace(fit, spectra=lighter))
     return fit
 
 
@@ -280,56 +306,83 @@ def refit_held(fit: BandFit, held: Mapping[int, float]) -> BandFit:
     return _improve(changed)
 
 
-def _unsolved(shared: Floats, own: tuple[Floats, ...]) -> Solution:
-    """Return values to start from."""
-    return Solution(
-        shared=shared, locals=own, normals=(), cost=np.inf, steps=0, converged=False
-    )
-
-
-def _continued(fit: BandFit, start: BandFit) -> Solution:
-    """Return the values of an earlier fit; areas anew where the spectra are others."""
+def _continued(fit: BandFit, start: BandFit) -> BandFit:
+    """Return the fit at an earlier one's values; areas anew for other spectra."""
     shared, own = start.solution.shared, start.solution.locals
     if len(own) != len(fit.spectra) or own[0].size != fit.layout.n_local:
-        own = _first_areas(fit, shared)
-    return _unsolved(shared, own)
+        return _start_at(fit, shared)
+    solution = replace(start.solution, normals=(), steps=0, converged=False)
+    return replace(fit, solution=solution)
 
 
-def _first_areas(fit: BandFit, shared: Floats) -> tuple[Floats, ...]:
-    """Return each spectrum's own parameters to start from."""
-    return tuple(
+def _start_at(fit: BandFit, shared: Floats) -> BandFit:
+    """Return the fit with given bands and the best areas for them."""
+    found = [
         areas_at_start(
-            block, fit.model, fit.layout, shared=shared, templates=fit.templates
+            block,
+            fit.model,
+            fit.layout,
+            shared=shared,
+            templates=fit.templates,
+            smoothness=fit.smoothness,
         )
         for block in fit.spectra
+    ]
+    priors = fit.shared_priors
+    charge = float(np.sum(((shared - priors.mean) / priors.std) ** 2))
+    solution = Solution(
+        shared=shared,
+        locals=tuple(own for own, _ in found),
+        normals=(),
+        cost=sum(cost for _, cost in found) + 0.5 * charge,
+        steps=0,
+        converged=False,
     )
+    return replace(fit, solution=solution)
 
 
 def _begin(fit: BandFit) -> BandFit:
     """Return the fit after a few steps, from where they lead to the least cost.
 
     They start from the priors' means and from where the mean spectrum wants the bands:
-    the one is right where the priors are good, the other where they are not.
+    the one is right where the priors are good, the other where they are not. Which of
+    them wins is seen on averaged points, or on all where that is close.
     """
     priors = fit.shared_priors
+    coarse = replace(
+        fit, spectra=tuple(average_points(s, fit.model) for s in fit.spectra)
+    )
     placed = place_bands_at_start(
-        fit.spectra, fit.model, fit.layout, priors=priors, templates=fit.templates
+        coarse.spectra, fit.model, fit.layout, priors=priors, templates=fit.templates
     )
     starts = [priors.mean]
     if not np.allclose(placed, priors.mean):
         starts.append(np.clip(placed, priors.low, priors.high))
-    tried = []
-    for shared in starts:
-        solution = _unsolved(shared, _first_areas(fit, shared))
-        begun = replace(fit, solution=solution)
-        tried.append(_improve(begun, max_steps=_FIRST_STEPS, enough=_FIRST_ENOUGH))
-    return min(tried, key=lambda one: one.solution.cost)
+    begun = [_start_at(coarse, start) for start in starts]
+    begun.sort(key=_cost)
+    first = partial(_improve, max_steps=_FIRST_STEPS, enough=_FIRST_ENOUGH)
+    best = first(begun[0])
+    found = [best]
+    for one in begun[1:]:
+        rival = first(one, unless_to=best)
+        given_up = not rival.solution.converged and rival.solution.steps < _FIRST_STEPS
+        if not given_up:
+            found.append(rival)
+    lowest = min(_cost(one) for one in found)
+    found = [one for one in found if _cost(one) <= _UNDECIDED * lowest]
+    if len(found) > 1 and coarse.n_points < fit.n_points:
+        found = [first(replace(one, spectra=fit.spectra)) for one in found]
+    best = min(found, key=_cost)
+    return replace(best, spectra=fit.spectra, smoothness=choose_smoothness(best))
 
 
-def _improve(
-    fit: BandFit, *, max_steps: int = MAX_STEPS, enough: float = ENOUGH
-) -> BandFit:
-    """Return the fit after least squares with its present weights."""
+def _cost(fit: BandFit) -> float:
+    """Return half of chi-square, priors included."""
+    return fit.solution.cost
+
+
+def make_evaluate(fit: BandFit) -> Evaluate:
+    """Return what gives the normal equations of a fit's spectra at any values."""
     projections = [s.project(s.sigma, fit.smoothness) for s in fit.spectra]
 
     def evaluate(shared: Floats, locals_: Sequence[Floats]) -> list[Normal]:
@@ -357,18 +410,56 @@ def _improve(
             )
         return found
 
+    return evaluate
+
+
+def _improve(
+    fit: BandFit,
+    *,
+    max_steps: int = MAX_STEPS,
+    enough: float = ENOUGH,
+    unless_to: BandFit | None = None,
+) -> BandFit:
+    """Return the fit after least squares with its present weights.
+
+    They are given up where they only lead to another fit, ``unless_to``.
+    """
+
+    def leads_there(reached: Solution, *, known: Solution) -> bool:
+        return in_same_valley(
+            known,
+            reached,
+            shared_priors=fit.shared_priors,
+            local_priors=fit.local_priors,
+        )
+
+    abandon = None
+    if unless_to is not None and unless_to.solution.converged:
+        abandon = partial(leads_there, known=unless_to.solution)
     solution = minimise(
-        evaluate,
+        make_evaluate(fit),
         fit.solution.shared,
         fit.solution.locals,
         shared_priors=fit.shared_priors,
         local_priors=fit.local_priors,
         max_steps=max_steps,
         enough=enough,
+        abandon=abandon,
     )
     status = FitStatus.CONVERGED if solution.converged else FitStatus.NOT_CONVERGED
     reason = "" if solution.converged else f"no minimum within {solution.steps} steps"
     return replace(fit, solution=solution, status=status, reason=reason)
+
+
+def _settle(fit: BandFit) -> BandFit:
+    """Return the fit at its best values and at the smoothness that they ask for."""
+    for _ in range(_CHOICES):
+        fit = _improve(fit)
+        chosen = choose_smoothness(fit)
+        if chosen == fit.smoothness:
+            return fit
+        fit = replace(fit, smoothness=chosen)
+    return _improve(fit)
 
 
 def choose_smoothness(fit: BandFit) -> float:
@@ -399,13 +490,17 @@ def choose_smoothness(fit: BandFit) -> float:
     return SMOOTHNESS_GRID[int(np.argmax(total))]
 
 
-def _reweighted(fit: BandFit) -> tuple[Spectrum, ...] | None:
-    """Return spectra whose outliers weigh less; None where there are none."""
+def _reweighted(fit: BandFit, plain: Sequence[Spectrum]) -> tuple[Spectrum, ...] | None:
+    """Return spectra whose outliers weigh less; None where there are none.
+
+    What stands out pulls like five sigma and not more. It is not left out: a sharp
+    line that the model lacks stands out too, and must be found.
+    """
     changed = False
     lighter = []
-    for number, spectrum in enumerate(fit.spectra):
-        residual = fit.residual(number)
-        apart = np.abs(residual - median_filter(residual, _NEIGHBOURS, mode="nearest"))
+    for number, spectrum in enumerate(plain):
+        residual = fit.residual(number) * fit.spectra[number].sigma / spectrum.sigma
+        apart = np.abs(residual - median_filter(residual, _NEIGHBOURS, mode="mirror"))
         limit = _OUTLIER * max(1.0, _MAD * float(np.median(apart)))
         excess = np.maximum(apart / limit, 1.0)
         changed |= bool(np.any(excess > 1.0))
@@ -413,121 +508,9 @@ def _reweighted(fit: BandFit) -> tuple[Spectrum, ...] | None:
     return tuple(lighter) if changed else None
 
 
-def make_blocks(
-    datasets: Sequence[xr.Dataset],
-    model: BandModel,
-    along: Sequence[float] | None = None,
-) -> list[Spectrum]:
-    """Return the arrays of every spot of every dataset; see :func:`fit_bands`."""
-    places = _normalise(along, len(datasets))
-    blocks: list[Spectrum] = []
-    for dataset, place in zip(datasets, places, strict=True):
-        validate_spectra(dataset)
-        shift = dataset[RAMAN_SHIFT].to_numpy().astype(float)
-        basis = spline_basis(shift, model.baseline)
-        penalty = difference_penalty(basis.shape[1], model.baseline.penalty_order)
-        decays = model.baseline.edge_decays
-        low_enough = 0.0 < shift[0] < model.baseline.edge_below
-        edge = edge_curves(shift, decays if low_enough else ())
-        values = _seen(dataset)
-        sigma = noise_of(dataset)
-        if MASKED in dataset:
-            sigma = np.where(dataset[MASKED].to_numpy() != 0, sigma * _NO_WEIGHT, sigma)
-        for row, own_sigma in zip(values, sigma, strict=True):
-            if not np.any(row):
-                raise FitError("a spectrum is all zero; leave empty spots out")
-            blocks.append(
-                Spectrum(
-                    raman_shift=shift,
-                    intensity=row,
-                    sigma=own_sigma,
-                    basis=basis,
-                    penalty=penalty,
-                    edge=edge,
-                    light=float(np.mean(np.abs(row))),
-                    along=place,
-                )
-            )
-    return blocks
-
-
-def _normalise(along: Sequence[float] | None, n: int) -> list[float]:
-    """Return places along the series from -0.5 to 0.5."""
-    if along is None:
-        return [0.0] * n
-    places = np.asarray(along, dtype=float)
-    if places.shape != (n,):
-        raise SchemaError(f"along has {places.size} places for {n} datasets")
-    width = float(np.ptp(places))
-    middle = 0.5 * float(places.min() + places.max())
-    return [float(x) for x in (places - middle) / (width or 1.0)]
-
-
-def noise_of(spectra: xr.Dataset) -> Floats:
-    """Return 1 sigma of every point, shape (n_spots, n_points).
-
-    ``intensity_std`` where it is given; else gain and readout noise at the local mean;
-    else noise that grows with the root of the local mean, scaled to the second
-    differences of the data.
-    """
-    if INTENSITY_STD in spectra:
-        return np.asarray(spectra[INTENSITY_STD].to_numpy(), dtype=float)
-    values = _seen(spectra)
-    local = uniform_filter1d(values, _SMOOTH_POINTS, axis=-1, mode="nearest")
-    if GAIN in spectra:
-        readout = float(spectra[READOUT_STD]) if READOUT_STD in spectra else 0.0
-        variance = readout**2 + float(spectra[GAIN]) * np.maximum(local, 0.0)
-        return np.asarray(np.sqrt(np.maximum(variance, 1e-12 * variance.max() + 1e-12)))
-    level = np.maximum(local, 1e-3 * np.abs(values).max(axis=-1, keepdims=True))
-    root = np.sqrt(level)
-    rough = np.diff(values / root, n=2, axis=-1)
-    spread = _MAD * np.median(np.abs(rough), axis=-1, keepdims=True) / _DIFFERENCE_STD
-    return np.asarray(root * np.maximum(spread, 1e-9))
-
-
-def _seen(spectra: xr.Dataset) -> Floats:
-    """Return the intensities, a line drawn through what is masked.
-
-    What is masked must not reach its neighbours through a local mean.
-    """
-    values = np.array(spectra[INTENSITY].to_numpy(), dtype=float)
-    if MASKED not in spectra:
-        return values
-    places = np.arange(values.shape[1])
-    for row, hidden in zip(values, spectra[MASKED].to_numpy() != 0, strict=True):
-        if hidden.any() and not hidden.all():
-            row[hidden] = np.interp(places[hidden], places[~hidden], row[~hidden])
-    return values
-
-
-def check_model(blocks: Sequence[Spectrum], model: BandModel) -> None:
-    """Refuse a model that the spectra cannot carry.
-
-    Raises
-    ------
-    FitError
-        Names the band or template at fault and the range.
-    """
-    low = max(float(block.raman_shift[0]) for block in blocks)
-    high = min(float(block.raman_shift[-1]) for block in blocks)
-    outside = [b.name for b in model.bands if not low <= b.wavenumber <= high]
-    if outside:
-        raise FitError(
-            f"bands outside the range {low:.4g} to {high:.4g} cm-1: "
-            f"{', '.join(outside)}; leave them out or widen the range"
-        )
-    short = [t.name for t in model.templates if not t.covers(low, high)]
-    if short:
-        raise FitError(
-            f"templates that do not cover {low:.4g} to {high:.4g} cm-1: "
-            f"{', '.join(short)}; cut the range or measure them over all of it"
-        )
-    layout = make_layout(model, n_edges=blocks[0].edge.shape[1])
-    splines = blocks[0].basis.shape[1]
-    needed = len(blocks) * (layout.n_local + splines) + layout.n_shared
-    points = sum(block.raman_shift.size for block in blocks)
-    if points <= needed * _MIN_POINTS_PER_PARAMETER:
-        raise FitError(
-            f"{points} points for {needed} parameters ({len(model.bands)} bands); "
-            "use fewer bands or a wider range"
-        )
+def _same_weights(some: Sequence[Spectrum], others: Sequence[Spectrum]) -> bool:
+    """Return whether spectra have the same weights, or nearly."""
+    return all(
+        np.allclose(one.sigma, other.sigma, rtol=_SAME_WEIGHT)
+        for one, other in zip(some, others, strict=True)
+    )

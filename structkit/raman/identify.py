@@ -11,11 +11,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from structkit.raman.absence import gain_of_amounts, gain_of_band
 from structkit.raman.covariance import FitCovariance, correlation_length, covariance_of
 from structkit.raman.fit import BandFit, fit_blocks, refit_held
 from structkit.raman.model import BandModel
@@ -35,6 +36,8 @@ PRIOR_SHARE = 0.9
 """Posterior over prior sigma of the centre above which only the prior placed it."""
 _ADMISSIBLE = 4.0
 """Rise of chi-square, for each spectrum, up to which another baseline is believed."""
+_AT_LIMIT = 1e-6
+"""Share of the room between two limits that counts as being at one."""
 _WALD_CERTAIN = 40.0
 _CONDITION_LIMIT = 1e12
 _MEMBERS: tuple[tuple[float, float], ...] = (
@@ -56,7 +59,7 @@ class BandStatus(Enum):
     NOT_DETECTED = "not detected"
     """The data do as well without it; its area is a limit."""
     DOUBTFUL = "doubtful"
-    """Its place is the prior's, or another baseline takes it away."""
+    """Its place is the prior's or at a limit, or another baseline takes it away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +100,25 @@ class Identifiability:
         return next(v for v in self.verdicts if v.name == name)
 
 
+class _Scale(NamedTuple):
+    """What turns chi-square into a BIC."""
+
+    n_independent: float
+    misfit: float
+
+
+class _Evidence(NamedTuple):
+    """What speaks for a column."""
+
+    delta_bic: float
+    z: float
+    lowest: float
+    """Least of its area over sigma under all baselines."""
+    needed: float
+    """Area over sigma from which a parabola alone would show it; 0 where a refit from
+    a start of its own does."""
+
+
 def identify_bands(
     fit: BandFit,
     *,
@@ -118,8 +140,10 @@ def identify_bands(
     members : sequence of int, optional
         Spectra of one sample, where the fit holds others too.
     refit : bool
-        Refit without each band that is neither plainly there nor plainly absent.
-        Else its change of the BIC is that of a quadratic chi-square.
+        Refit without each band that is neither plainly there nor plainly absent,
+        from a start of its own. Else, and where the fit holds other spectra, the refit
+        starts from the fit, and is left out where amounts alone can do without the
+        band: its change of the BIC is then that of a quadratic chi-square.
 
     Returns
     -------
@@ -133,24 +157,28 @@ def identify_bands(
     correlation = spread / np.outer(sigma, sigma)
     others = fit_ensemble(fit) if ensemble is None else tuple(ensemble)
     n_independent = independent_points(fit, chosen)
-    alone = len(chosen) == len(fit.spectra)
+    scale = _Scale(n_independent, misfit_of(fit))
     verdicts = []
     groups = _merge(correlation)
     lowest = np.min(
         [f.areas[chosen].sum(axis=0) / sigma for f in (fit, *others)], axis=0
     )
     for column, name in enumerate(fit.model.names):
-        z = float(total[column] / sigma[column])
-        delta = _delta_bic(fit, column, z, n_independent, refit=refit and alone)
-        together = [fit.model.names[k] for k in groups[column]]
-        status, reason = _judge(
-            fit, known, column, delta=delta, z=z, lowest=float(lowest[column])
+        evidence = _evidence(
+            fit,
+            column,
+            chosen,
+            z=float(total[column] / sigma[column]),
+            lowest=float(lowest[column]),
+            scale=scale,
+            refit=refit,
         )
+        status, reason = _judge(fit, known, column, evidence)
         group = groups[column]
         price = _parameters_of(fit, column) * math.log(n_independent)
+        plain = status is not BandStatus.NOT_DETECTED and evidence.z >= evidence.needed
         if len(group) > 1 and (
-            status is not BandStatus.NOT_DETECTED
-            or price - _sum_z(total, spread, group) ** 2 <= BIC_NEEDED
+            plain or price - _sum_z(total, spread, group) ** 2 <= BIC_NEEDED
         ):
             status, reason = _merged_reason(column, group, correlation, fit)
         verdicts.append(
@@ -158,9 +186,9 @@ def identify_bands(
                 name=name,
                 status=status,
                 reason=reason,
-                group=" + ".join(together),
-                delta_bic=delta,
-                z=z,
+                group=" + ".join(fit.model.names[k] for k in group),
+                delta_bic=evidence.delta_bic,
+                z=evidence.z,
             )
         )
     return Identifiability(
@@ -292,27 +320,49 @@ def _merged_reason(
     """Return the verdict on a band that mirrors another."""
     others = [k for k in members if k != column]
     nearest = max(others, key=lambda k: abs(correlation[column, k]))
+    limits = _at_limits(fit, column)
     return BandStatus.MERGED, (
         f"not determined apart from {fit.model.names[nearest]}: the areas correlate "
-        f"by {correlation[column, nearest]:.3f}"
+        f"by {correlation[column, nearest]:.3f}{f'; {limits}' if limits else ''}"
     )
 
 
-def _delta_bic(
-    fit: BandFit, column: int, z: float, n_independent: float, *, refit: bool
-) -> float:
-    """Return BIC with a column less BIC without it.
+def _evidence(
+    fit: BandFit,
+    column: int,
+    members: Sequence[int],
+    *,
+    z: float,
+    lowest: float,
+    scale: _Scale,
+    refit: bool,
+) -> _Evidence:
+    """Return BIC with a column less BIC without it, and what goes with it.
 
     Spots are replicates: a column is one amount that scatters, not one for each.
     """
-    price = _parameters_of(fit, column) * math.log(n_independent)
+    price = _parameters_of(fit, column) * math.log(scale.n_independent)
     delta = price - z * z
-    if not refit or abs(delta) > _WALD_CERTAIN or len(fit.model.names) == 1:
-        return delta
-    without = fit_without(fit, column)
-    gained = 2.0 * (without.solution.cost - fit.solution.cost) / misfit_of(fit)
-    spare = (len(fit.spectra) - 1) * float(z > 0.0)
-    return price - max(gained - spare, 0.0)
+    plain = _Evidence(delta, z, lowest, 0.0)
+    if len(fit.model.names) == 1 or z <= 0.0:
+        return plain
+    spare = len(members) - 1
+    if refit and len(members) == len(fit.spectra):
+        if abs(delta) > _WALD_CERTAIN:
+            return plain
+        without = fit_without(fit, column)
+        gained = 2.0 * (without.solution.cost - fit.solution.cost) / scale.misfit
+        return plain._replace(delta_bic=price - max(gained - spare, 0.0))
+    if delta <= BIC_NEEDED:
+        return plain
+    most = gain_of_amounts(fit, column, members) / scale.misfit - spare
+    if price - most > BIC_NEEDED:
+        return plain
+    gained = gain_of_band(fit, column, members, misfit=scale.misfit) / scale.misfit
+    return plain._replace(
+        delta_bic=price - max(gained - spare, 0.0),
+        needed=math.sqrt(price - BIC_NEEDED),
+    )
 
 
 def misfit_of(fit: BandFit) -> float:
@@ -352,6 +402,32 @@ def fit_without(fit: BandFit, column: int) -> BandFit:
     )
 
 
+def _at_limits(fit: BandFit, column: int) -> str:
+    """Return which limits the centre or the width of a band stands at, in words.
+
+    There the prior's window decides, not the data; what is held has no limits.
+    """
+    free = fit.model.free_bands
+    if column >= len(free):
+        return ""
+    layout, priors = fit.layout, fit.shared_priors
+    number = free[column]
+    places = {
+        "centre": layout.centre.start + number,
+        "width": layout.log_width.start + int(layout.family[number]),
+    }
+    found = []
+    for what, place in places.items():
+        value = float(fit.solution.shared[place])
+        low, high = float(priors.low[place]), float(priors.high[place])
+        near = _AT_LIMIT * (high - low)
+        if not priors.free[place] or low + near < value < high - near:
+            continue
+        shown = math.exp(value) if what == "width" else value
+        found.append(f"its {what} is at its limit, {shown:.4g} cm-1")
+    return " and ".join(found)
+
+
 def _kept(fit: BandFit, model: BandModel) -> lmfit.Parameters | None:
     """Return what the user set, as far as a smaller model has it."""
     if fit.parameters is None:
@@ -362,25 +438,30 @@ def _kept(fit: BandFit, model: BandModel) -> lmfit.Parameters | None:
 
 
 def _judge(
-    fit: BandFit,
-    covariance: FitCovariance,
-    column: int,
-    *,
-    delta: float,
-    z: float,
-    lowest: float,
+    fit: BandFit, covariance: FitCovariance, column: int, evidence: _Evidence
 ) -> tuple[BandStatus, str]:
     """Return the verdict on a column by itself."""
-    if delta > BIC_NEEDED:
+    if evidence.delta_bic > BIC_NEEDED:
         return BandStatus.NOT_DETECTED, (
-            f"the BIC changes by {delta:+.1f} with it; {BIC_NEEDED:g} is asked"
+            f"the BIC changes by {evidence.delta_bic:+.1f} with it; "
+            f"{BIC_NEEDED:g} is asked"
         )
-    if lowest < SURVIVES:
+    if evidence.z < evidence.needed:
         return BandStatus.DOUBTFUL, (
-            f"another baseline leaves {lowest:.1f} of its {z:.1f} sigma"
+            f"seen, the BIC changes by {evidence.delta_bic:+.1f} with it, but its area "
+            f"is {evidence.z:.1f} sigma, and {evidence.needed:.1f} are asked: others "
+            "can take it over"
+        )
+    if evidence.lowest < SURVIVES:
+        return BandStatus.DOUBTFUL, (
+            f"another baseline leaves {evidence.lowest:.1f} of its "
+            f"{evidence.z:.1f} sigma"
         )
     free = fit.model.free_bands
     if column < len(free):
+        limits = _at_limits(fit, column)
+        if limits:
+            return BandStatus.DOUBTFUL, limits
         place = fit.layout.centre.start + free[column]
         prior = float(fit.shared_priors.std[place])
         std = math.sqrt(max(float(covariance.shared[place, place]), 0.0))

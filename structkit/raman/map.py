@@ -16,14 +16,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from structkit.errors import FitError, SchemaError
+from structkit.raman.blocks import make_blocks, noise_of
 from structkit.raman.covariance import covariance_of
 from structkit.raman.fit import (
     BandFit,
     choose_smoothness,
     fit_bands,
     fit_blocks,
-    make_blocks,
-    noise_of,
 )
 from structkit.raman.model import BandModel
 from structkit.schema import (

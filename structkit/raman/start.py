@@ -9,7 +9,7 @@ width charge is largest, all earlier bands and the baseline free to give way.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,6 @@ from structkit.raman.problem import (
     Spectrum,
     TemplateCurve,
     evaluate_columns,
-    form_normal,
 )
 from structkit.raman.shapes import ShapeValues, evaluate_shape
 
@@ -36,7 +35,8 @@ _RIDGE = 1e-9
 _SAME = 1e-8
 """Share of a curve's norm below which the space holds it already."""
 _POINTS_PER_WIDTH = 4.0
-"""Points that the narrowest band keeps over its width when neighbours are averaged."""
+"""Points that the narrowest band keeps over its width when neighbours are averaged,
+about."""
 _NARROW = 1.2
 """Prior factor of the width below which a band is known and not searched for."""
 
@@ -94,6 +94,45 @@ def place_bands_at_start(
     return start
 
 
+def average_points(spectrum: Spectrum, model: BandModel) -> Spectrum:
+    """Return a spectrum whose neighbours are averaged, as far as no band blurs.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        With all its points.
+    model : BandModel
+        The narrowest of its bands keeps four points over its width.
+
+    Returns
+    -------
+    Spectrum
+        The same light on fewer points, for the first steps of a fit.
+    """
+    together = _points_together(spectrum.raman_shift, model)
+    if together == 1:
+        return spectrum
+    weight = spectrum.sigma**-2.0
+    shift, intensity, basis, edge = (
+        _averaged(each, weight, together)
+        for each in (
+            spectrum.raman_shift,
+            spectrum.intensity,
+            spectrum.basis,
+            spectrum.edge,
+        )
+    )
+    starts = np.arange(0, weight.size, together)
+    return replace(
+        spectrum,
+        raman_shift=shift,
+        intensity=intensity,
+        sigma=np.add.reduceat(weight, starts) ** -0.5,
+        basis=basis,
+        edge=edge,
+    )
+
+
 def areas_at_start(
     block: Spectrum,
     model: BandModel,
@@ -101,8 +140,9 @@ def areas_at_start(
     *,
     shared: Floats,
     templates: tuple[TemplateCurve, ...],
-) -> Floats:
-    """Return a spectrum's own parameters: the best areas at given bands.
+    smoothness: float = _SMOOTHNESS,
+) -> tuple[Floats, float]:
+    """Return a spectrum's own parameters, the best areas at given bands, and the cost.
 
     Parameters
     ----------
@@ -116,11 +156,15 @@ def areas_at_start(
         Where the bands start.
     templates : tuple of TemplateCurve
         Of the model.
+    smoothness : float
+        Weight of the baseline's penalty.
 
     Returns
     -------
-    ndarray, shape (n_local,)
+    local : ndarray, shape (n_local,)
         Areas that are not negative; the axis is not shifted.
+    cost : float
+        Half of what is left of chi-square.
 
     Notes
     -----
@@ -131,26 +175,20 @@ def areas_at_start(
     columns = evaluate_columns(
         block, model, layout, templates=templates, shared=shared, local=local
     )
-    normal = form_normal(
-        block,
-        columns,
-        layout,
-        local=local,
-        sigma=block.sigma,
-        projection=block.project(block.sigma, _SMOOTHNESS),
-    )
-    places = slice(layout.n_shared, layout.n_shared + layout.axis_shift)
-    matrix = normal.matrix[places, places]
-    whole = np.sum((columns.unit / block.sigma[:, None]) ** 2, axis=0)
+    curves = columns.unit / block.sigma[:, None]
+    projection = block.project(block.sigma, smoothness)
+    products = projection.reduce_products(curves, block.intensity / block.sigma)
+    matrix = products.normal
+    whole = np.sum(curves**2, axis=0)
     diagonal = np.diag(matrix)
     seen = diagonal > _RIDGE * whole  # the baseline can be all of a smooth template
     scale = np.where(seen, 1.0 / np.sqrt(np.where(seen, diagonal, 1.0)), 0.0)
     values, vectors = np.linalg.eigh(matrix * np.outer(scale, scale))
     root = np.sqrt(np.maximum(values, _RIDGE))
-    right = (vectors / root).T @ (-scale * normal.gradient[places])
-    amounts, _ = nnls((vectors * root).T, right)
+    right = (vectors / root).T @ (scale * products.gradient)
+    amounts, left = nnls((vectors * root).T, right)
     local[layout.linear] = scale * amounts
-    return local
+    return local, 0.5 * (products.chi_square - float(right @ right) + left**2)
 
 
 def _order(model: BandModel) -> list[int]:
@@ -210,7 +248,7 @@ def _points_together(raman_shift: Floats, model: BandModel) -> int:
     """Return how many neighbours may be averaged without blurring a band."""
     step = float(np.median(np.diff(raman_shift)))
     narrowest = min((band.fwhm for band in model.bands), default=step)
-    return max(1, int(narrowest / (_POINTS_PER_WIDTH * step)))
+    return max(1, round(narrowest / (_POINTS_PER_WIDTH * step)))
 
 
 def _averaged(values: Floats, weight: Floats, together: int) -> Floats:
@@ -269,11 +307,11 @@ def _best(
 
 def _gain(target: _Target, values: Floats) -> Floats:
     """Return the decrease of chi-square that each of some curves would bring."""
-    trial = np.ascontiguousarray(values / target.sigma).T
-    seen = target.space[: trial.shape[0]].T @ trial
-    whole = np.einsum("ij,ij->j", trial, trial)
-    power = whole - np.einsum("ij,ij->j", seen, seen)
-    slope = trial.T @ target.residual[: trial.shape[0]]
+    trial = values / target.sigma
+    seen = trial @ target.space[: trial.shape[1]]
+    whole = np.einsum("ij,ij->i", trial, trial)
+    power = whole - np.einsum("ij,ij->i", seen, seen)
+    slope = trial @ target.residual[: trial.shape[1]]
     usable = (power > _LEAST * whole) & (slope > 0.0)
     return np.where(usable, slope**2 / np.maximum(power, 1e-300), 0.0)
 
@@ -285,14 +323,14 @@ def _taken_out(target: _Target, curves: Floats) -> _Target:
     of a strong band would draw the next, weaker one.
     """
     space, residual = target.space, target.residual
-    for number, curve in enumerate(curves.T):
-        padded = np.pad(curve, (0, residual.size - curve.size))
-        left = padded - space @ (space.T @ padded)
-        norm = float(np.linalg.norm(left))
-        if norm <= _SAME * float(np.linalg.norm(curve)):
-            continue
-        unit = left / norm
-        amount = float(unit @ residual)
-        space = np.column_stack([space, unit])
-        residual = residual - unit * (max(amount, 0.0) if number == 0 else amount)
+    padded = np.zeros((residual.size, curves.shape[1]))
+    padded[: curves.shape[0]] = curves
+    unit, triangle = np.linalg.qr(padded - space @ (space.T @ padded))
+    left = np.diag(triangle)
+    kept = np.abs(left) > _SAME * np.linalg.norm(curves, axis=0)
+    unit = unit * np.where(left < 0.0, -1.0, 1.0)
+    amounts = unit.T @ residual
+    amounts[0] = max(amounts[0], 0.0)  # a band has no negative area
+    residual = residual - unit[:, kept] @ amounts[kept]
+    space = np.column_stack([space, unit[:, kept]])
     return _Target(target.raman_shift, target.sigma, space, residual)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from structkit.errors import FitError, SeriesFileError, StructkitError
+from structkit.errors import FitError, ReadError, SeriesFileError, StructkitError
 from structkit.io.manifest import read_series
 from structkit.io.spectra import read_spectra
 from structkit.pipeline_raman import (
@@ -331,6 +331,31 @@ def test_files_are_read_by_themselves(tmp_path: Path) -> None:
     rows = read_rows(tmp_path / "out" / "tables" / "raman_hypotheses.csv")
     assert rows[0]["hypothesis"] == "salt"
     assert rows[-1]["sample"] == str(paths[1])
+
+
+def test_a_blank_is_a_column_of_every_reading_of_a_file(tmp_path: Path) -> None:
+    own_series(tmp_path, wavenumber=378.0, low=0.0, high=1.0)
+    shift = np.arange(300.0, 460.0, 0.6)
+    glass = np.random.default_rng(3).poisson(
+        2e3 + 1e4 * np.exp(-0.5 * ((shift - 360.0) / 30.0) ** 2)
+    )
+    path = tmp_path / "glass.txt"
+    rows = list(zip(shift, glass, strict=True))
+    path.write_text("".join(f"{x:g} {y:d}\n" for x, y in rows))
+    readings = assign_files(
+        [tmp_path / "a.txt"],
+        bands=tmp_path / "own.toml",
+        shift_range=(350.0, 410.0),
+        blank=path,
+    )
+    fit = readings.assignments[str(tmp_path / "a.txt")].best.fit
+    assert fit is not None
+    assert [template.name for template in fit.model.templates] == ["blank"]
+    with pytest.raises(ReadError, match="absent"):
+        assign_files([tmp_path / "a.txt"], blank=tmp_path / "absent.txt")
+    path.write_text("".join(f"{x:g} {y:d}\n" for x, y in rows[:100]))
+    with pytest.raises(FitError, match=r"glass\.txt, as a blank: .* takes 200"):
+        assign_files([tmp_path / "a.txt"], blank=path)
 
 
 def test_a_spectrum_that_no_reading_describes_is_said_to_be_so(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,10 @@ import pytest
 import xarray as xr
 
 from structkit.errors import FitError
+from structkit.io.spectra import read_spectra
 from structkit.raman.assign import (
+    Assignment,
+    RankedHypothesis,
     add_spots,
     assign,
     build_model,
@@ -19,10 +24,12 @@ from structkit.raman.assign import (
     count_parameters,
 )
 from structkit.raman.bands import Band
-from structkit.raman.fit import fit_bands, noise_of
+from structkit.raman.blocks import noise_of
+from structkit.raman.fit import fit_bands
 from structkit.raman.hypotheses import Hypothesis, load_hypotheses
 from structkit.raman.library import BandLibrary, load_bands
 from structkit.raman.model import BandModel, Template, Tie
+from structkit.raman.prepare import PreparationOptions, prepare_spectra
 from structkit.raman.references import ReferenceBands
 from structkit.raman.search import UNASSIGNED
 from structkit.schema import (
@@ -38,6 +45,8 @@ Simulate = Callable[..., xr.Dataset]
 Near = Callable[..., tuple[Band, ...]]
 MakeLine = Callable[..., Any]
 
+STOP = 2e-3
+"""Half of chi-square that least squares leave to a further step."""
 READINGS = (
     "NTC",
     "NTC + TaCl5",
@@ -149,6 +158,112 @@ def test_a_line_that_no_reading_has_decides_nothing(
     assert any(abs(band.wavenumber - 965.0) < 6.0 for band in extra)
 
 
+NESTED = (
+    "NTC",
+    "NTC + cover glass",
+    "NTC + bent Ta-O-Ta",
+    "NTC + NTOC glass",
+    "NTC + NTOC glass + bent Ta-O-Ta",
+    "NTC + NTOC glass + cover glass",
+)
+
+
+@pytest.mark.parametrize(
+    ("species", "amount", "seed"),
+    [
+        ("cover glass", 1.0, 125),
+        ("NTOC glass", 0.5, 131),
+        ("Ta-O-Ta bent", 0.5, 124),
+        ("Ta-O-Ta bent", 0.5, 126),
+    ],
+)
+def test_no_reading_is_behind_a_part_of_it_by_more_than_its_price(
+    species: str,
+    amount: float,
+    seed: int,
+    library: BandLibrary,
+    simulate: Simulate,
+    make_line: MakeLine,
+) -> None:
+    """Least squares from the library's bands end up to 1000 higher in the larger."""
+    known = {one.name: one for one in load_hypotheses()}
+    spectra = draw_sample(
+        SALT | {species: amount},
+        library=library,
+        simulate=simulate,
+        make_line=make_line,
+        seed=seed,
+    )
+    found = assign(spectra, [known[name] for name in NESTED], library=library)
+    check_nested(found)
+
+
+def check_nested(found: Assignment) -> None:
+    """Check all pairs of readings of which one holds the other."""
+    pairs = 0
+    for part, whole in itertools.permutations(found.ranked, 2):
+        species = set(part.hypothesis.species)
+        if not species < set(whole.hypothesis.species):
+            continue
+        assert part.fit is not None
+        assert whole.fit is not None
+        pairs += 1
+        added = [
+            band
+            for band in whole.fit.model.bands
+            if band.species not in {*species, UNASSIGNED}
+        ]
+        # An area, a centre, a width and a shape each.
+        price = 4.0 * len(added) * math.log(found.n_independent)
+        assert whole.delta_bic < part.delta_bic + price + 2.0 * STOP
+        if count_found(whole) >= count_found(part):
+            assert whole.chi_square < part.chi_square + 2.0 * STOP
+    assert pairs
+
+
+def count_found(ranked: RankedHypothesis) -> int:
+    """Return the number of bands nobody assigned."""
+    assert ranked.fit is not None
+    return sum(band.species == UNASSIGNED for band in ranked.fit.model.bands)
+
+
+@pytest.mark.shared
+def test_no_measured_reading_is_behind_a_part_of_it(
+    library: BandLibrary, shared_data: Path
+) -> None:
+    """A spectrum that no reading describes: it has a misfit of 16."""
+    spectra = read_spectra(shared_data / "raman" / "SMC1-Initial_RT.txt")
+    prepared = prepare_spectra(spectra, options=PreparationOptions())
+    names = ("NTC + bent Ta-O-Ta", "NTOC glass + bent Ta-O-Ta", *NESTED[3:5])
+    known = {one.name: one for one in load_hypotheses()}
+    found = assign(prepared, [known[name] for name in names], library=library)
+    assert found.misfit > 5.0
+    check_nested(found)
+
+
+def test_all_readings_weigh_the_points_alike(
+    library: BandLibrary,
+    hypotheses: tuple[Hypothesis, ...],
+    simulate: Simulate,
+    make_line: MakeLine,
+) -> None:
+    """A sharp line that one reading lacks is no outlier to it."""
+    spectra = draw_sample(
+        CONTENTS["NTC + Ta2O5"],
+        library=library,
+        simulate=simulate,
+        make_line=make_line,
+        seed=119,
+    )
+    found = assign(spectra, hypotheses, library=library)
+    first, *rest = (one.fit for one in found.ranked)
+    assert first is not None
+    for fit in rest:
+        assert fit is not None
+        assert np.array_equal(fit.spectra[0].sigma, first.spectra[0].sigma)
+        assert fit.smoothness == first.smoothness
+
+
 def test_bic_is_what_it_says(
     lines: tuple[Any, ...], simulate: Simulate, near: Near
 ) -> None:
@@ -244,6 +359,93 @@ def test_a_model_takes_what_is_known_best(library: BandLibrary) -> None:
     )
     assert less is not None
     assert [band.name for band in less.bands] == ["x300", "x378"]
+
+
+GLASS = {
+    "strange glass": ((480.0, 60.0, 3.0), (610.0, 30.0, 1.5), (800.0, 40.0, 1.0)),
+}
+
+
+def draw_glass(simulate: Simulate, make_line: MakeLine, seed: int) -> xr.Dataset:
+    """Return a glass alone that is not quite the library's, on an axis of its own."""
+    lines = [
+        make_line(centre=c, area=4e6 * a, sigma=w, gamma=1.0)
+        for c, w, a in GLASS["strange glass"]
+    ]
+    shift = np.arange(90.0, 1115.0, 2.7)
+    return simulate(lines, seed=seed, shift=shift, level=30.0)
+
+
+def test_a_measured_blank_is_in_every_reading(
+    library: BandLibrary,
+    hypotheses: tuple[Hypothesis, ...],
+    simulate: Simulate,
+    make_line: MakeLine,
+) -> None:
+    """Oxide under a glass that no reading has together with it."""
+    spectra = draw_sample(
+        CONTENTS["NTC + Ta2O5"],
+        library=library,
+        simulate=simulate,
+        make_line=make_line,
+        seed=121,
+    )
+    glass = draw_glass(simulate, make_line, seed=122)
+    shift = spectra[RAMAN_SHIFT].to_numpy()
+    light = 0.2 * np.interp(
+        shift, glass[RAMAN_SHIFT].to_numpy(), glass[INTENSITY].to_numpy()[0]
+    )
+    covered = spectra.assign(
+        {
+            INTENSITY: spectra[INTENSITY] + light,
+            INTENSITY_STD: np.hypot(spectra[INTENSITY_STD], np.sqrt(light)),
+        }
+    )
+    blind = assign(covered, hypotheses, library=library)
+    found = assign(covered, hypotheses, library=library, blank=glass)
+    assert found.best.hypothesis.name == "NTC + Ta2O5"
+    assert found.misfit < 0.5 * blind.misfit
+    for one in found.ranked:
+        assert one.fit is not None
+        assert one.fit.model.names[-1] == "blank"
+        assert "cover glass" not in one.fit.model.species
+    known = {one.hypothesis.name: one for one in found.ranked}
+    plain, under_glass = known["NTC"], known["NTC + cover glass"]
+    assert under_glass.delta_bic == pytest.approx(plain.delta_bic)
+    assert under_glass.reason.startswith("cover glass: the blank stands for it")
+    assert found.best.fit is not None
+    area = found.best.fit.areas[0, -1]
+    whole = float(np.trapezoid(light, shift))
+    assert area == pytest.approx(whole, rel=0.1)  # the baseline takes a part of it
+
+
+def test_a_glass_measured_apart_is_beside_the_blank(library: BandLibrary) -> None:
+    """What the user gave as a species is one; a blank given as one is not."""
+    shift = np.arange(90.0, 1110.0, 2.0)
+    curve = np.exp(-(((shift - 500.0) / 80.0) ** 2))
+    blank, slide = (
+        Template(
+            name=name,
+            species="cover glass",
+            raman_shift=shift,
+            values=curve,
+            background=background,
+        )
+        for name, background in (("blank", True), ("slide", False))
+    )
+    found = []
+    for one in (blank, slide):
+        model, lacks = build_model(
+            ("NaTaCl6", "cover glass"),
+            library=library,
+            within=(100.0, 1100.0),
+            base=BandModel(bands=library.bands[:1]),
+            templates={"cover glass": one},
+            blank=blank,
+        )
+        assert model is not None
+        found.append(([t.name for t in model.templates], bool(lacks)))
+    assert found == [(["blank"], True), (["slide", "blank"], False)]
 
 
 def test_what_has_no_band_in_the_range_is_told(library: BandLibrary) -> None:

@@ -25,11 +25,14 @@ from structkit.raman.identify import (
     misfit_of,
 )
 from structkit.raman.model import BandModel, BaselineOptions, Template, Tie
+from structkit.raman.parameters import make_parameters
 
 Simulate = Callable[..., xr.Dataset]
 Near = Callable[..., tuple[Band, ...]]
 MakeLine = Callable[..., Any]
 
+ENDS = 1.0
+"""Of a BIC: what two refits without a band, each from its own start, may differ by."""
 ABSENT = Band(
     name="absent", species="salt", wavenumber=620.0, wavenumber_std=10.0, fwhm=20.0
 )
@@ -140,6 +143,92 @@ def test_a_centre_that_only_the_prior_knows_is_doubtful(
     assert verdict.delta_bic < BIC_NEEDED
     assert verdict.status is BandStatus.DOUBTFUL
     assert "its centre is the prior's: 0.0 of 0.1 cm-1" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"window": (600.0, 612.0)}, "its centre is at its limit, 612 cm-1"),
+        ({"fwhm_factor": 1.2}, "its width is at its limit, 28.8 cm-1"),
+    ],
+)
+def test_a_band_at_a_limit_is_doubtful(
+    simulate: Simulate, make_line: MakeLine, changes: dict[str, Any], told: str
+) -> None:
+    """A strong line at 620, 47 wide, where the window or the width end before it."""
+    line = make_line(centre=620.0, area=2e5, sigma=18.0, gamma=3.0)
+    band = replace(ABSENT, wavenumber=610.0, **changes)
+    fit = fit_bands(simulate([line], seed=64), BandModel(bands=(band,)))
+    verdict = identify_bands(fit, ensemble=()).verdict("absent")
+    assert verdict.delta_bic < BIC_NEEDED
+    assert verdict.status is BandStatus.DOUBTFUL
+    assert told in verdict.reason
+
+
+def test_what_is_held_is_at_no_limit(simulate: Simulate, make_line: MakeLine) -> None:
+    line = make_line(centre=620.0, area=2e4, sigma=6.0)
+    band = replace(ABSENT, wavenumber=620.0)
+    model = BandModel(bands=(band,))
+    parameters = make_parameters(model)
+    parameters["absent_centre"].set(vary=False)
+    held = fit_bands(simulate([line], seed=65), model, parameters=parameters)
+    assert not held.shared_priors.free[held.layout.centre.start]
+    verdict = identify_bands(held, ensemble=()).verdict("absent")
+    assert verdict.status is BandStatus.DETERMINED
+
+
+def test_merged_bands_tell_of_limits(simulate: Simulate, make_line: MakeLine) -> None:
+    lines = [make_line(centre=c, area=8000.0, sigma=5.0) for c in (398.5, 401.5)]
+    bands = tuple(
+        replace(
+            ABSENT,
+            name=name,
+            wavenumber=wavenumber,
+            window=(wavenumber - 0.3, wavenumber + 0.3),
+            fwhm=15.0,
+            fwhm_factor=1.2,
+            lorentz_std=0.1,
+        )
+        for name, wavenumber in (("low", 397.0), ("high", 399.5))
+    )
+    known = identify_bands(
+        fit_bands(simulate(lines, seed=53), BandModel(bands=bands)), ensemble=()
+    )
+    verdict = known.verdict("high")
+    assert verdict.status is BandStatus.MERGED
+    assert "not determined apart from low" in verdict.reason
+    assert "its centre is at its limit, 399.8 cm-1" in verdict.reason
+
+
+def test_without_a_refit_overlapping_bands_are_seen(
+    simulate: Simulate, make_line: MakeLine
+) -> None:
+    """Two bands 100 apart and as wide: each is a few sigma, neither can be missed."""
+    lines = [
+        make_line(centre=720.0, area=1.8e4, sigma=28.0, gamma=16.0),
+        make_line(centre=640.0, area=1.8e4, sigma=28.0, gamma=16.0),
+    ]
+    bands = tuple(
+        Band(name=f"{c:.0f}", species="s", wavenumber=c, fwhm=80.0)
+        for c in (640.0, 720.0)
+    )
+    absent = replace(ABSENT, wavenumber=300.0)
+    model = BandModel(
+        bands=(*bands, absent), baseline=BaselineOptions(knot_spacing=400.0)
+    )
+    fit = fit_bands(simulate(lines, seed=67), model)
+    explicit = identify_bands(fit, ensemble=())
+    quick = identify_bands(fit, ensemble=(), refit=False)
+    for name in ("640", "720"):
+        assert explicit.verdict(name).delta_bic < BIC_NEEDED
+        verdict = quick.verdict(name)
+        assert verdict.delta_bic == pytest.approx(
+            explicit.verdict(name).delta_bic, abs=ENDS
+        )
+        assert 4.0 * math.log(400.0) - verdict.z**2 > BIC_NEEDED
+        assert verdict.status is BandStatus.DOUBTFUL
+        assert "others can take it over" in verdict.reason
+    assert quick.verdict("absent").status is BandStatus.NOT_DETECTED
 
 
 def test_a_band_that_another_baseline_takes_is_doubtful(fit: BandFit) -> None:
@@ -272,14 +361,16 @@ def test_members_are_judged_by_themselves(
 ) -> None:
     """Two samples in one fit; the band is in the second only."""
     model = BandModel(bands=near(lines))
-    without = simulate([*lines[:3], lines[4]], seed=60)
-    whole = simulate(lines, seed=61)
-    fit = fit_bands([without, whole], model)
-    first, second = (
-        identify_bands(fit, ensemble=(), members=[k]).verdict("band 4") for k in (0, 1)
-    )
-    assert first.status is BandStatus.NOT_DETECTED
-    assert second.status is BandStatus.DETERMINED
+    for seed in range(8):
+        without = simulate([*lines[:3], lines[4]], seed=600 + seed)
+        whole = simulate(lines, seed=620 + seed)
+        fit = fit_bands([without, whole], model)
+        first, second = (
+            identify_bands(fit, ensemble=(), members=[k]).verdict("band 4")
+            for k in (0, 1)
+        )
+        assert first.status is BandStatus.NOT_DETECTED, (seed, first)
+        assert second.status is BandStatus.DETERMINED, (seed, second)
 
 
 def test_a_fit_without_a_tie_or_a_template(

@@ -12,7 +12,7 @@ from scipy.optimize import least_squares
 
 from structkit.raman.layout import Priors
 from structkit.raman.problem import Normal
-from structkit.raman.solve import minimise
+from structkit.raman.solve import Solution, in_same_valley, minimise
 
 Floats = NDArray[np.float64]
 
@@ -242,3 +242,48 @@ def test_a_point_that_is_no_minimum_is_not_called_one() -> None:
         local_priors=priors([0.0]),
     )
     assert not found.converged
+
+
+def two_valleys(shared: Floats, _: Sequence[Floats]) -> list[Normal]:
+    """Half of the square of (x^2 - 9, 0.3 (x - 3)): minima near 3 and -3.
+
+    What a curve has of its own has no part in it.
+    """
+    x = float(shared[0])
+    residual = np.array([x * x - 9.0, 0.3 * (x - 3.0)])
+    slope = np.array([[2.0 * x, 0.0], [0.3, 0.0]])
+    return [Normal(slope.T @ slope, slope.T @ residual, float(residual @ residual))]
+
+
+@pytest.mark.parametrize(("start", "same"), [(4.0, True), (2.0, True), (-4.0, False)])
+def test_a_ridge_between_two_valleys_is_seen(start: float, same: bool) -> None:
+    wide = priors([0.0], std=1e6)
+    none = priors([0.0], std=1.0)
+    lowest = minimise(
+        two_valleys,
+        np.array([3.5]),
+        [np.zeros(1)],
+        shared_priors=wide,
+        local_priors=none,
+    )
+    assert lowest.shared[0] == pytest.approx(3.0, abs=1e-2)
+    asked: list[float] = []
+
+    def leads_there(reached: Solution) -> bool:
+        asked.append(float(reached.shared[0]))
+        return in_same_valley(lowest, reached, shared_priors=wide, local_priors=none)
+
+    ended = minimise(
+        two_valleys,
+        np.array([start]),
+        [np.zeros(1)],
+        shared_priors=wide,
+        local_priors=none,
+        abandon=leads_there,
+    )
+    assert asked[0] == start
+    assert ended.converged is not same
+    if same:
+        assert ended.steps < 3
+    else:
+        assert ended.shared[0] == pytest.approx(-3.0, abs=0.2)

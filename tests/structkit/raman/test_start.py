@@ -15,7 +15,12 @@ from structkit.raman.bands import Band
 from structkit.raman.fit import fit_bands
 from structkit.raman.layout import make_layout, shared_priors
 from structkit.raman.model import BandModel, Template
-from structkit.raman.start import areas_at_start, place_bands_at_start
+from structkit.raman.problem import evaluate_columns, form_normal
+from structkit.raman.start import (
+    areas_at_start,
+    average_points,
+    place_bands_at_start,
+)
 from structkit.schema import INTENSITY, make_spectra
 
 Floats = NDArray[np.float64]
@@ -127,7 +132,7 @@ def test_a_template_that_is_all_baseline_starts_from_nothing(
     flat = Template(name="flat", species="g", raman_shift=shift, values=np.ones(410))
     model = BandModel(bands=(band("a", 405.0),), templates=(flat,))
     fit = fit_bands(simulate([make_line(centre=400.0, area=5e4)], seed=7), model)
-    start = areas_at_start(
+    start, _ = areas_at_start(
         fit.spectra[0],
         model,
         fit.layout,
@@ -145,10 +150,44 @@ def test_areas_at_start_are_those_of_linear_least_squares(
     lines = [make_line(centre=c, area=3e4) for c in (300.0, 400.0)]
     model = BandModel(bands=(band("a", 300.0), band("b", 400.0)))
     fit = fit_bands(simulate(lines, seed=8), model)
-    own = areas_at_start(
+    own, cost = areas_at_start(
         fit.spectra[0], model, fit.layout, shared=fit.solution.shared, templates=()
     )
     # The penalty is another one at the start.
     areas = own[fit.layout.area]
     assert areas == pytest.approx(fit.areas[0], rel=0.05)
     assert own[fit.layout.axis_shift] == 0.0
+    block = fit.spectra[0]
+    columns = evaluate_columns(
+        block, model, fit.layout, templates=(), shared=fit.solution.shared, local=own
+    )
+    normal = form_normal(
+        block,
+        columns,
+        fit.layout,
+        local=own,
+        sigma=block.sigma,
+        projection=block.project(block.sigma, 0.1),
+    )
+    assert cost == pytest.approx(0.5 * normal.chi_square)
+
+
+def test_averaged_points_hold_the_same_light(
+    simulate: Simulate, make_line: Callable[..., Any]
+) -> None:
+    """Each is the weighted mean of its run; the narrowest band keeps four points."""
+    shift = np.arange(100.0, 900.0, 1.0)
+    spectra = simulate([make_line(centre=400.0, area=3e4)], seed=9, shift=shift)
+    model = BandModel(bands=(band("a", 400.0, fwhm=12.0), band("b", 600.0, fwhm=40.0)))
+    whole = fit_bands(spectra, model).spectra[0]
+    few = average_points(whole, model)
+    assert few.raman_shift.size == 267
+    weight = whole.sigma[:3] ** -2.0
+    assert few.intensity[0] == pytest.approx(
+        float(weight @ whole.intensity[:3] / weight.sum())
+    )
+    assert few.sigma[0] == pytest.approx(float(weight.sum() ** -0.5))
+    assert np.diff(few.raman_shift[:-1]) == pytest.approx(3.0, abs=0.1)
+    assert few.basis.sum(axis=1) == pytest.approx(1.0)
+    narrow = BandModel(bands=(band("a", 400.0, fwhm=5.0),))
+    assert average_points(whole, narrow) is whole
