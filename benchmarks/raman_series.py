@@ -26,6 +26,8 @@ import structkit
 from structkit.errors import StructkitError
 from structkit.raman.calibrate import AxisCalibration, fit_calibration
 from structkit.raman.identify import BandStatus
+from structkit.raman.library import load_bands
+from structkit.raman.model import BandModel
 from structkit.raman.prepare import prepare_spectra
 from structkit.raman.series import (
     SampleResult,
@@ -205,7 +207,12 @@ def digest() -> str:
 def _measure(kind: str, seed: int) -> Measured:
     """Simulate, prepare and fit one series."""
     recorded = record(kind, seed)
-    options = SeriesOptions()
+    model = BandModel(
+        bands=load_bands().bands[:1],
+        shape="voigt",
+        instrument_fwhm=recorded.calibration.fwhm,
+    )
+    options = SeriesOptions(model=model)
     if kind in NO_READINGS:
         options = replace(options, hypotheses=())
     begun = time.process_time()

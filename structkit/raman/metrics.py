@@ -26,8 +26,9 @@ Bools = NDArray[np.bool_]
 
 LIMIT = 0.95
 """Coverage of the limits."""
-_ENOUGH_SPREAD = 1.0
-"""1 sigma of a log-ratio above which the ratio is not resolved: a factor e."""
+_ENOUGH_SPREAD = 0.5
+"""1 sigma of a log-ratio above which the ratio is not resolved: its limits are a factor
+of seven apart."""
 _LARGE = 200.0
 SURE = 3.0
 """Sigmas above zero from which a ratio has an error in its logarithm."""

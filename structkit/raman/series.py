@@ -103,7 +103,8 @@ class SeriesOptions:
     blank: Template | None = None
     """Glass or holder, with one scale in every spectrum."""
     model: BandModel | None = None
-    """Shape, instrument width and baseline; its bands do not matter."""
+    """Shape, instrument width and baseline, its bands do not matter; None: Voigt bands
+    on the default baseline."""
     rules: MetricRules | None = None
     """Windows and roles of the metrics."""
     together: Literal["series", "replicates"] = "series"
@@ -197,7 +198,9 @@ class _Work:
 
     def __init__(self, options: SeriesOptions) -> None:
         self.options = options
-        self.base = options.model or BandModel(bands=options.library.bands[:1])
+        self.base = options.model or BandModel(
+            bands=options.library.bands[:1], shape="voigt"
+        )
         self.learned: dict[str, ReferenceBands] = {}
         self.results: dict[str, SampleResult] = {}
         self.remarks: list[str] = []
