@@ -16,8 +16,8 @@ from structkit.raman.shapes import Shape, ShapeValues, evaluate_shape
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 SHAPES: tuple[Shape, ...] = ("pseudo-voigt", "voigt")
 ROUNDING = 1e-12
-FADDEEVA = 1e-12
-"""What Weideman's 32 terms miss of the function's height."""
+FADDEEVA = 1e-8
+"""What 20 terms of Weideman miss of the function's height: far below any noise."""
 QUADRATURE = 1e-7
 """What ``quad`` promises over an infinite range."""
 OLIVERO = 4e-4
@@ -143,8 +143,8 @@ def test_derivatives_against_finite_differences(
     ):
         ahead, behind = (values(**{name: s}).value for s in (step, -step))
         slow = (ahead - behind) / (2.0 * step)
-        # Rounding of the difference: 1e-16 x height / step.
-        assert slope == pytest.approx(slow, rel=1e-6, abs=1e-10)
+        # Rounding of the difference, and what the Faddeeva function misses.
+        assert slope == pytest.approx(slow, rel=1e-5, abs=FADDEEVA)
 
 
 def test_voigt_stays_finite_at_its_limits() -> None:
