@@ -13,9 +13,9 @@
     denominator = { from = "OUT", sample = "control", temperature_K = 298 }
     more_than = 10
 
-A number is one of TOML (exact), a text (:func:`structkit.checks.quantity.parse_quantity`),
-the name of a ``[value]``, a table ``{ value, std, units }`` or ``{ low, high, units }``,
-or
+A number is one of TOML (exact), a text
+(:func:`structkit.checks.quantity.parse_quantity`), the name of a ``[value]``, a table
+``{ value, std, units }`` or ``{ low, high, units }``, or
 ``{ from = "OUT", column = "value", ... }``, which a results folder holds. Paths are
 relative to the file.
 """
@@ -148,9 +148,8 @@ def parse_claims(text: str, *, name: str, folder: Path) -> tuple[Claim, ...]:
         if (claim := _read_claim(table, file, f"claim[{index}]")) is not None
     ]
     ids = [claim.id for claim in claims]
-    mistakes += [
-        f"claim: id {i!r} stands twice" for i in sorted(set(ids)) if ids.count(i) > 1
-    ]
+    twice = sorted({one for one in ids if ids.count(one) > 1})
+    mistakes += [f"claim: id {one!r} stands twice; rename one" for one in twice]
     if mistakes:
         raise SchemaError(_list_mistakes(name, mistakes))
     return tuple(claims)

@@ -6,13 +6,22 @@ from dataclasses import dataclass
 
 from structkit.checks.claim_kind import ClaimKind, Given
 from structkit.checks.judge import Outcome
+from structkit.checks.kinds_arc import ARC_KINDS
 from structkit.checks.kinds_eis import EIS_KINDS
+from structkit.checks.kinds_motion import MOTION_KINDS
 from structkit.checks.kinds_nmr import NMR_KINDS
 from structkit.checks.kinds_results import RESULT_KINDS
 from structkit.checks.kinds_spins import SPIN_KINDS
 from structkit.errors import SchemaError, StructkitError
 
-KINDS: tuple[ClaimKind, ...] = (*RESULT_KINDS, *EIS_KINDS, *NMR_KINDS, *SPIN_KINDS)
+KINDS: tuple[ClaimKind, ...] = (
+    *RESULT_KINDS,
+    *EIS_KINDS,
+    *ARC_KINDS,
+    *NMR_KINDS,
+    *SPIN_KINDS,
+    *MOTION_KINDS,
+)
 """Every kind of claim."""
 
 

@@ -82,8 +82,8 @@ def spread(function: Callable[..., float], *inputs: Quantity) -> Range:
     Examples
     --------
     >>> from structkit.checks.quantity import parse_quantity
-    >>> rise = spread(lambda a, b: a / b, parse_quantity("4.41"), parse_quantity("0.11"))
-    >>> rise.tell()
+    >>> sigmas = [parse_quantity(text) for text in ("4.41 mS/cm", "0.11 mS/cm")]
+    >>> spread(lambda a, b: a / b, *sigmas).tell()
     '40.1 (38.3 to 42)'
     """
     given = [one.value for one in inputs]

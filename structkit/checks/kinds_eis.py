@@ -1,10 +1,11 @@
-"""Kinds of claims about conductivities and impedance spectra."""
+"""Kinds of claims about conductivities and activation energies."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from structkit.checks.claim_kind import (
     LIMITS,
@@ -20,10 +21,8 @@ from structkit.checks.judge import (
     Outcome,
     exact,
     join,
-    judge_above,
     spread,
 )
-from structkit.checks.quantity import Quantity
 from structkit.eis.ageing import (
     Shortfall,
     compute_shortfall,
@@ -36,8 +35,6 @@ from structkit.eis.arrhenius_line import (
     fit_line,
     same_prefactor_ratio,
 )
-from structkit.eis.capacitance import VACUUM_PERMITTIVITY, relaxation_frequency
-from structkit.eis.pellet import Pellet
 from structkit.eis.polarization import transference_number
 from structkit.nmr.slopes import review_set_points
 from structkit.schema.conductivity import LN_SIGMA
@@ -53,7 +50,7 @@ _ZERO_CELSIUS = 273.15
 _NOISES = (0.02, 0.05, 0.1)
 
 
-def _conductivity(name: str, meaning: str) -> InputSpec:
+def conductivity_input(name: str, meaning: str) -> InputSpec:
     """Return the input of a conductivity, which a results folder may hold."""
     return InputSpec(name=name, meaning=meaning, units="S/cm", stored=SIGMA)
 
@@ -65,8 +62,8 @@ def _check_ratio(given: Given) -> Outcome:
     verdict, claim = compare(ratio, given)
     return Outcome(
         verdict=verdict,
-        arithmetic=f"{above.value:.3g} / {below.value:.3g} S/cm = {ratio.tell(digits=4)} "
-        f"{claim}",
+        arithmetic=f"{above.value:.3g} / {below.value:.3g} S/cm = "
+        f"{ratio.tell(digits=4)} {claim}",
         numbers={"ratio": ratio},
     )
 
@@ -229,108 +226,12 @@ def _check_set_points(given: Given) -> Outcome:
     )
 
 
-def _check_semicircle(given: Given) -> Outcome:
-    """Return whether the apex of a bulk arc lies in the measured band."""
-    sigma, energy = given.number("conductivity"), given.number("energy")
-    warm, cold = given.number("temperature").value, given.number("plotted_at").value
-    band = given.number("band_limit").value
-    exponent = (1.0 / warm - 1.0 / cold) / BOLTZMANN_EV
-
-    def cooled(value: float, ev: float) -> float:
-        return value * math.exp(ev * exponent) * warm / cold
-
-    permittivity, constant = given.number("permittivity"), _cell_constant(given)
-
-    def frequency(value: float, relative: float) -> float:
-        return relaxation_frequency(
-            1.0 / value, cell_constant=1.0, permittivity=relative
-        )
-
-    apexes = {
-        "apex": spread(frequency, sigma, permittivity),
-        "apex_cold": spread(
-            lambda s, ev, e: frequency(cooled(s, ev), e), sigma, energy, permittivity
-        ),
-    }
-    resistance = spread(lambda c, s, ev: c / cooled(s, ev), constant, sigma, energy)
-    needed = spread(
-        lambda c, s, ev: cooled(s, ev) / (c * 2.0 * math.pi * band),
-        constant,
-        sigma,
-        energy,
-    )
-    pellet = spread(lambda c, e: VACUUM_PERMITTIVITY * e / c, constant, permittivity)
-    inside = judge_above(exact(band), apexes["apex_cold"])
-    supported = inside is ClaimVerdict.SUPPORTED
-    mega = [one.tell(factor=1e-6) for one in apexes.values()]
-    return Outcome(
-        verdict=inside if supported else ClaimVerdict.NOT_RESOLVED,
-        arithmetic=f"sigma / (2 pi eps) = {mega[0]} MHz at {warm:.0f} K, {mega[1]} MHz "
-        f"at {cold:.0f} K (ln(sigma T) as a line); the band ends at {band / 1e6:g} MHz. "
-        f"An apex below that takes {needed.tell(factor=1e12)} pF beside "
-        f"{resistance.tell()} ohm; the pellet has {pellet.tell(factor=1e12)} pF: what "
-        "is seen is stray capacitance or a boundary, and a boundary is not excluded",
-        numbers=apexes | {"resistance": resistance, "needed": needed, "pellet": pellet},
-    )
-
-
-def _check_no_boundary(given: Given) -> Outcome:
-    """Return whether a stored spectrum tells bulk and grain boundary apart."""
-    rows = {row["contribution"]: row for row in given.rows("rows")}
-    boundary = rows.get("grain_boundary", {})
-    sigma, std = (_float(boundary.get(key)) for key in ("sigma_S_per_cm", "std"))
-    bulk = rows.get("bulk", {})
-    bulk_sigma = _float(bulk.get("sigma_S_per_cm"))
-    in_band = _is_true(bulk.get("in_band"))
-    if math.isfinite(sigma):
-        resolved = math.isfinite(std) and sigma > 2.0 * std
-        verdict = ClaimVerdict.CONTRADICTED if resolved else ClaimVerdict.NOT_RESOLVED
-        text = f"a grain boundary of {sigma:.3g} S/cm, 1 sigma {std:.2g}, was found"
-    elif math.isfinite(bulk_sigma) and in_band:
-        verdict = ClaimVerdict.SUPPORTED
-        text = (
-            f"the apex of the bulk arc ({bulk_sigma:.3g} S/cm) is in the band, and no "
-            "second arc was told from the data"
-        )
-    else:
-        verdict = ClaimVerdict.NOT_RESOLVED
-        text = (
-            "the apex of the bulk arc is above the band: bulk and boundary are seen "
-            "as their sum"
-        )
-    remarks = dict.fromkeys(r for row in rows.values() if (r := row.get("remark", "")))
-    return Outcome(verdict=verdict, arithmetic="; ".join([text, *remarks]))
-
-
-def _cell_constant(given: Given) -> Quantity:
-    """Return thickness over area from mass and density, **cm-1**."""
-    diameter, mass = given.number("diameter").value, given.number("mass").value
-    density = given.number("density")
-    ends = [
-        Pellet(diameter_mm=diameter, mass_mg=mass, density_g_cm3=one).cell_constant
-        for one in (density.high, density.value, density.low)
-    ]
-    return Quantity(
-        value=ends[1], low=ends[0], high=ends[2], certainty=density.certainty
-    )
-
-
-def _set_points(given: Given) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _set_points(given: Given) -> NDArray[np.float64]:
     """Return the temperatures of a schedule, **K**."""
     start, stop = (given.number(end).value for end in ("start", "stop"))
     step = given.number("step").value
     count = round((stop - start) / step) + 1
-    return start + step * np.arange(count)
-
-
-def _float(text: str | None) -> float:
-    """Return a number of a stored table; NaN where it is empty."""
-    return float(text) if text else math.nan
-
-
-def _is_true(text: str | None) -> bool:
-    """Return whether a stored flag is set."""
-    return text is not None and text.strip().lower() in {"1", "1.0", "true", "yes"}
+    return np.asarray(start + step * np.arange(count), dtype=float)
 
 
 _SCHEDULE = (
@@ -344,8 +245,8 @@ EIS_KINDS = (
         name="conductivity_ratio",
         summary="one conductivity over another",
         inputs=(
-            _conductivity("numerator", "the larger conductivity"),
-            _conductivity("denominator", "what it is compared with"),
+            conductivity_input("numerator", "the larger conductivity"),
+            conductivity_input("denominator", "what it is compared with"),
             *limit_inputs(),
         ),
         check=_check_ratio,
@@ -366,7 +267,7 @@ EIS_KINDS = (
                     units="S/cm",
                 ),
             ),
-            _conductivity("total", "conductivity by impedance"),
+            conductivity_input("total", "conductivity by impedance"),
             *limit_inputs(),
         ),
         check=_check_transference,
@@ -376,8 +277,8 @@ EIS_KINDS = (
         name="retention",
         summary="what is left of a conductivity after some days",
         inputs=(
-            _conductivity("start", "conductivity at first"),
-            _conductivity("end", "conductivity after that time"),
+            conductivity_input("start", "conductivity at first"),
+            conductivity_input("end", "conductivity after that time"),
             InputSpec(name="elapsed", meaning="time between both", units="d"),
             InputSpec(
                 name="repeat",
@@ -394,8 +295,8 @@ EIS_KINDS = (
         name="thermal_loss",
         summary="decades of conductivity lost by heating",
         inputs=(
-            _conductivity("reference", "conductivity before"),
-            _conductivity("measured", "conductivity after, or while hot"),
+            conductivity_input("reference", "conductivity before"),
+            conductivity_input("measured", "conductivity after, or while hot"),
             InputSpec(name="reference_temperature", meaning="before", units="K"),
             InputSpec(name="temperature", meaning="of the heating", units="K"),
             InputSpec(name="energy", meaning="activation energy", units="eV"),
@@ -425,7 +326,7 @@ EIS_KINDS = (
         inputs=(
             InputSpec(name="high_energy", meaning="of the other sample", units="eV"),
             InputSpec(name="low_energy", meaning="of the known sample", units="eV"),
-            _conductivity("conductivity", "conductivity of the known sample"),
+            conductivity_input("conductivity", "conductivity of the known sample"),
             InputSpec(name="temperature", meaning="of that conductivity", units="K"),
             *limit_inputs("S/cm"),
         ),
@@ -443,34 +344,5 @@ EIS_KINDS = (
         ),
         check=_check_set_points,
     ),
-    ClaimKind(
-        name="single_semicircle",
-        summary="one arc, so no grain boundary: where its apex would be",
-        inputs=(
-            _conductivity("conductivity", "total conductivity"),
-            InputSpec(name="temperature", meaning="of that conductivity", units="K"),
-            InputSpec(name="plotted_at", meaning="of the spectrum shown", units="K"),
-            InputSpec(name="energy", meaning="activation energy", units="eV"),
-            InputSpec(name="permittivity", meaning="relative, of the solid"),
-            InputSpec(name="band_limit", meaning="highest frequency", units="Hz"),
-            InputSpec(name="diameter", meaning="of the pellet", units="mm"),
-            InputSpec(name="mass", meaning="of the pellet", units="mg"),
-            InputSpec(name="density", meaning="of the pellet", units="g/cm3"),
-        ),
-        check=_check_semicircle,
-    ),
-    ClaimKind(
-        name="no_grain_boundary",
-        summary="a stored spectrum shows no grain boundary",
-        inputs=(
-            InputSpec(
-                name="rows",
-                meaning="sample (and temperature_K) of conductivity.csv",
-                shape="rows",
-                stored=SIGMA,
-            ),
-        ),
-        check=_check_no_boundary,
-    ),
 )
-"""Kinds of claims about conductivities and impedance spectra."""
+"""Kinds of claims about conductivities and activation energies."""

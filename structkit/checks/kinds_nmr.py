@@ -24,6 +24,7 @@ from structkit.checks.claim_kind import (
 from structkit.checks.judge import (
     ClaimVerdict,
     Outcome,
+    Range,
     exact,
     join,
     judge_above,
@@ -157,7 +158,8 @@ def _check_closure(given: Given) -> Outcome:
     """Return the shares of Na that a reaction leaves against those of NMR."""
     nacl, ratio = given.number("nacl"), given.number("ratio")
     names = ("NTOC", "NaCl", "Na2O")
-    numbers, verdicts = {}, []
+    numbers: dict[str, Range] = {}
+    verdicts = []
     for name in names:
         seen = spread(
             lambda a, b, name=name: shares_from_ratio(a, b)[name], nacl, ratio
@@ -191,8 +193,8 @@ def _check_closure(given: Given) -> Outcome:
     return Outcome(
         verdict=join(verdicts),
         arithmetic=f"at x = {x.tell()} the atoms leave {told} % of the Na in NTOC / "
-        f"NaCl / Na2O{other}; NMR shows {seen_text} %; {used.tell(factor=100.0)} % of the "
-        "Na2O has reacted",
+        f"NaCl / Na2O{other}; NMR shows {seen_text} %; {used.tell(factor=100.0)} % of "
+        "the Na2O has reacted",
         numbers=numbers,
     )
 

@@ -84,7 +84,7 @@ def _check_phases(given: Given) -> Outcome:
     return Outcome(
         verdict=verdict,
         arithmetic=f"{', '.join(told)}{absent} (of the crystalline part; phases that "
-        f"were not refined are not tested, {100.0 * needed:.2g} wt% must be detectable)",
+        f"were not refined are not tested; {100.0 * needed:.2g} wt% must be seen)",
         numbers=numbers,
     )
 

@@ -1,11 +1,9 @@
-"""Kinds of claims about fields, widths, shifts and relaxation of spins."""
+"""Kinds of claims about fields, widths, shifts and T1 of spins."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-
-import numpy as np
+from itertools import pairwise
 
 from structkit.checks.claim_kind import (
     LIMITS,
@@ -15,9 +13,6 @@ from structkit.checks.claim_kind import (
     compare,
     limit_inputs,
 )
-from structkit.checks.eis_nmr import Motion, MotionCheck, check_motion
-from structkit.checks.finding import Verdict
-from structkit.checks.hopping import carrier_density
 from structkit.checks.judge import (
     ClaimVerdict,
     Outcome,
@@ -28,17 +23,14 @@ from structkit.checks.judge import (
     range_of,
     spread,
 )
-from structkit.checks.quantity import Quantity
 from structkit.nmr.assignment import SwapReview, find_saturated, review_assignment
 from structkit.nmr.fields import review_larmor
 from structkit.nmr.response import saturation_factor
 from structkit.nmr.stoichiometry import oxide_from_ratio
 from structkit.nmr.widths import compare_shifts, convert_to_ppm, split_width
-from structkit.structures.composition import molar_mass
 
 _MEGA = 1e6
 _SWAP = 3.0
-_DRAWS = 4000
 
 
 def _check_larmor(given: Given) -> Outcome:
@@ -71,19 +63,15 @@ def _check_broadening(given: Given) -> Outcome:
     for place, one in enumerate(widths[1:], start=1):
         ratios.append(spread(lambda a, b: a / b, one, widths[0]))
         numbers[f"ratio_{place}"] = ratios[-1]
-    steps = [judge_above(range_of(b), range_of(a)) for a, b in _pairs(widths)]
+    steps = [judge_above(range_of(b), range_of(a)) for a, b in pairwise(widths)]
     told = ", ".join(f"{one.value:.3f}" for one in ppm)
     rises = ", ".join(f"{one.value:.3f}" for one in ratios)
     return Outcome(
         verdict=join(steps),
-        arithmetic=f"{told} ppm, {rises} times the first; lifetime is part of every width",
+        arithmetic=f"{told} ppm, {rises} times the first; lifetime is part of every "
+        "width",
         numbers=numbers,
     )
-
-
-def _pairs(values: tuple[Quantity, ...]) -> list[tuple[Quantity, Quantity]]:
-    """Return neighbours."""
-    return list(zip(values, values[1:], strict=False))
 
 
 def _check_lifetime(given: Given) -> Outcome:
@@ -130,9 +118,9 @@ def _check_shift(given: Given) -> Outcome:
     verdict = ClaimVerdict.SUPPORTED if moved else ClaimVerdict.NOT_RESOLVED
     return Outcome(
         verdict=verdict,
-        arithmetic=f"{change.tell()} ppm = {found.hz:.3g} Hz, {100.0 * found.of_width:.1f}"
-        f" % of the {width:.0f} Hz of the line; a second-order quadrupolar shift is "
-        "part of it",
+        arithmetic=f"{change.tell()} ppm = {found.hz:.3g} Hz, "
+        f"{100.0 * found.of_width:.1f} % of the {width:.0f} Hz of the line; a "
+        "second-order quadrupolar shift is part of it",
         numbers={
             "ppm": change,
             "hz": exact(found.hz),
@@ -231,74 +219,6 @@ def _check_saturation(given: Given) -> Outcome:
     return Outcome(verdict=verdict, arithmetic=text, numbers=numbers)
 
 
-def _check_motion(given: Given) -> Outcome:
-    """Return whether one motion makes both the current and T1."""
-    motion = _motion(given)
-    check = check_motion(motion, n_draws=_DRAWS)
-    verdicts = {
-        Verdict.PASS: ClaimVerdict.SUPPORTED,
-        Verdict.TENSION: ClaimVerdict.CONTRADICTED,
-        Verdict.NOT_TESTABLE: ClaimVerdict.NOT_RESOLVED,
-    }
-    names = ["hop_time", "phase", "t1_at_1_MHz", "required_coupling"]
-    if motion.trend != "unknown":
-        names = ["hop_time", "phase", "temperature_of_minimum", "haven_ratio_of_trend"]
-    return Outcome(
-        verdict=verdicts[check.verdict],
-        arithmetic="; ".join(
-            check.findings[name].text for name in names if name in check.findings
-        ),
-        numbers=_numbers(check),
-    )
-
-
-def _numbers(check: MotionCheck) -> Mapping[str, Range]:
-    """Return the findings of a motion as ranges."""
-    return {
-        name: Range(
-            value=one.value,
-            low=one.low if math.isfinite(one.low) else one.value,
-            high=one.high if math.isfinite(one.high) else one.value,
-        )
-        for name, one in check.findings.items()
-    }
-
-
-def _motion(given: Given) -> Motion:
-    """Return what was measured of a motion and what is assumed."""
-    density = given.number("density")
-    mass = molar_mass(given.text("formula", "NaTaCl6"))
-    settings: dict[str, object] = {}
-    if "trend" in given:
-        low, high = (one.value for one in given.numbers("trend_range"))
-        settings = {
-            "trend": given.text("trend", "unknown"),
-            "trend_range": (low, high),
-            "trend_larmor_hz": given.number("trend_larmor").value,
-            "energy_ev": given.number("energy").value,
-            "energy_std_ev": max(given.number("energy").std, 1e-6),
-        }
-    sigma, t1 = given.number("conductivity"), given.number("t1")
-    return Motion(
-        conductivity=sigma.value,
-        conductivity_relative_std=sigma.std / sigma.value,
-        temperature=given.number("temperature").value,
-        larmor_hz=given.number("larmor").value,
-        carriers_per_m3=carrier_density(density.value, mass),
-        carriers_relative_std=density.std / density.value,
-        hop_angstrom=_range(given, "hop"),
-        t1=t1.value,
-        t1_relative_std=t1.std / t1.value,
-        **settings,  # type: ignore[arg-type]
-    )
-
-
-def _range(given: Given, name: str) -> tuple[float, float]:
-    """Return the ends of a list of two numbers."""
-    values = np.array([one.value for one in given.numbers(name)])
-    return float(values.min()), float(values.max())
-
-
 _LARMOR = InputSpec(name="larmor", meaning="Larmor frequency", units="Hz")
 _T1 = "T1 of each line"
 
@@ -392,50 +312,5 @@ SPIN_KINDS = (
         ),
         check=_check_saturation,
     ),
-    ClaimKind(
-        name="one_motion",
-        summary="the motion that carries the current relaxes the spins",
-        inputs=(
-            InputSpec(
-                name="conductivity", meaning="with its uncertainty", units="S/cm"
-            ),
-            InputSpec(name="temperature", meaning="of it and of T1", units="K"),
-            InputSpec(name="t1", meaning="with its uncertainty", units="s"),
-            _LARMOR,
-            InputSpec(name="density", meaning="of the conductor", units="g/cm3"),
-            InputSpec(
-                name="formula",
-                meaning="of the conductor, one ion each; default NaTaCl6",
-                shape="text",
-                required=False,
-            ),
-            InputSpec(
-                name="hop",
-                meaning="least and greatest hop",
-                units="angstrom",
-                shape="numbers",
-            ),
-            InputSpec(
-                name="trend",
-                meaning="`falls` or `rises`: T1 on heating",
-                shape="text",
-                required=False,
-            ),
-            InputSpec(
-                name="trend_range",
-                meaning="over these temperatures",
-                units="K",
-                shape="numbers",
-                required=False,
-            ),
-            InputSpec(
-                name="trend_larmor", meaning="at this", units="Hz", required=False
-            ),
-            InputSpec(
-                name="energy", meaning="activation energy", units="eV", required=False
-            ),
-        ),
-        check=_check_motion,
-    ),
 )
-"""Kinds of claims about fields, widths, shifts and relaxation of spins."""
+"""Kinds of claims about fields, widths, shifts and T1 of spins."""
