@@ -251,7 +251,7 @@ GOOD = (
 @pytest.mark.parametrize(
     ("text", "messages"),
     [
-        ("[[claim", ["not valid TOML", "line 1"]),
+        ("[[claim]]\nkind = x\n", ["not valid TOML", "line 2"]),
         ("", ["claim: there is none; add one as [[claim]]"]),
         ("[claim]\nkind = 'x'\n", ["must be an array of tables; write [[claim]]"]),
         (GOOD + "[values]\na = 1\n", ["values: unknown table; did you mean 'value'?"]),
@@ -294,7 +294,7 @@ GOOD = (
         ),
         (
             GOOD.replace("0.05", '{ from = "ELSEWHERE", sample = "4h" }'),
-            ["no such table; run the stage first"],
+            ["no such table; run the stage that writes it"],
         ),
         (RATIO.format(other="4h", limit=3), ["2 rows fit; name one by temperature_K"]),
         (
