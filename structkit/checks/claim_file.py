@@ -272,6 +272,9 @@ def _check_keys(table: Mapping[str, Any], kind: ClaimKind, place: str) -> Iterat
     for spec in kind.inputs:
         if spec.required and spec.name not in table:
             yield f"{place}.{spec.name}: is missing ({spec.meaning})"
+        lacks = [one for one in spec.needs if one not in table]
+        if spec.name in table and lacks:
+            yield f"{place}.{lacks[0]}: is missing; {spec.name} needs it"
     if kind.one_of and not set(kind.one_of) & set(table):
         yield f"{place}: give one of {', '.join(kind.one_of)}"
 
@@ -281,6 +284,8 @@ def _read_input(node: object, spec: InputSpec, file: _File) -> Value:
     if spec.shape == "text":
         if not isinstance(node, str):
             raise SchemaError(f"must be a text, got {node!r}")
+        if spec.choices and node not in spec.choices:
+            raise SchemaError(f"{node!r} is none of {', '.join(spec.choices)}")
         return node
     if spec.shape == "rows":
         if not isinstance(node, dict) or _FROM not in node or spec.stored is None:

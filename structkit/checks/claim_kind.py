@@ -68,6 +68,10 @@ class InputSpec:
     """Whether a claim must have it."""
     stored: StoredColumn | None = None
     """Where a results folder has it."""
+    choices: tuple[str, ...] = ()
+    """Texts that it may be; empty: any."""
+    needs: tuple[str, ...] = ()
+    """Inputs that it is of no use without."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +87,7 @@ class Given:
 
     def number(self, name: str) -> Quantity:
         """Return a number."""
-        value = self.values[name]
+        value = self.values.get(name)
         if not isinstance(value, Quantity):
             raise SchemaError(f"{name}: must be a number")
         return value
@@ -102,12 +106,23 @@ class Given:
             raise SchemaError(f"{name}: must be a table of numbers")
         return value
 
-    def rows(self, name: str) -> tuple[Row, ...]:
-        """Return rows of a stored table."""
-        value = self.values[name]
+    def rows(self, name: str, *, key: str) -> dict[str, Row]:
+        """Return rows of a stored table by the text of a column, one for each."""
+        value = self.values.get(name)
         if not isinstance(value, tuple):
             raise SchemaError(f"{name}: must name a results folder")
-        return tuple(one for one in value if not isinstance(one, Quantity))
+        found: dict[str, Row] = {}
+        for row in value:
+            if isinstance(row, Quantity) or key not in row:
+                raise SchemaError(f"{name}: the table has no column {key!r}")
+            if row[key] in found:
+                other = found[row[key]]
+                differ = ", ".join(one for one in row if row[one] != other.get(one))
+                raise SchemaError(
+                    f"{name}: two rows of {row[key]}; name one by {differ or 'history'}"
+                )
+            found[row[key]] = row
+        return found
 
     def text(self, name: str, default: str) -> str:
         """Return a text."""
@@ -186,6 +201,8 @@ def _tolerance(given: Given, claimed: Quantity) -> float:
     """Return how far from a claimed number means the same."""
     if TOLERANCE in given:
         return given.number(TOLERANCE).value
+    if claimed.value == 0.0:
+        raise SchemaError(f"{TOLERANCE}: {EQUALS} = 0 needs one; give what is near 0")
     return DEFAULT_TOLERANCE * abs(claimed.value)
 
 

@@ -53,20 +53,25 @@ def _check_semicircle(given: Given) -> Outcome:
     inside = judge_above(exact(band), apexes["apex_cold"])
     supported = inside is ClaimVerdict.SUPPORTED
     mega = [one.tell(factor=1e-6) for one in apexes.values()]
+    end = "the bulk's own apex is below it"
+    if not supported:
+        end = (
+            f"an apex below that takes {needed.tell(factor=1e12)} pF beside "
+            f"{resistance.tell()} ohm, the pellet has {pellet.tell(factor=1e12)} pF: "
+            "stray capacitance or a boundary, which is not excluded"
+        )
     return Outcome(
         verdict=inside if supported else ClaimVerdict.NOT_RESOLVED,
         arithmetic=f"sigma / (2 pi eps) = {mega[0]} MHz at {warm:.0f} K, {mega[1]} MHz "
         f"at {cold:.0f} K (ln(sigma T) as a line); the band ends at {band / 1e6:g} "
-        f"MHz. An apex below that takes {needed.tell(factor=1e12)} pF beside "
-        f"{resistance.tell()} ohm; the pellet has {pellet.tell(factor=1e12)} pF: what "
-        "is seen is stray capacitance or a boundary, and a boundary is not excluded",
+        f"MHz; {end}",
         numbers=apexes | {"resistance": resistance, "needed": needed, "pellet": pellet},
     )
 
 
 def _check_no_boundary(given: Given) -> Outcome:
     """Return whether a stored spectrum tells bulk and grain boundary apart."""
-    rows = {row["contribution"]: row for row in given.rows("rows")}
+    rows = given.rows("rows", key="contribution")
     boundary = rows.get("grain_boundary", {})
     sigma, std = (_float(boundary.get(key)) for key in ("sigma_S_per_cm", "std"))
     bulk = rows.get("bulk", {})
@@ -138,7 +143,7 @@ ARC_KINDS = (
         inputs=(
             InputSpec(
                 name="rows",
-                meaning="sample (and temperature_K) of conductivity.csv",
+                meaning="of one sample at one temperature_K",
                 shape="rows",
                 stored=SIGMA,
             ),

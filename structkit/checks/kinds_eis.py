@@ -237,7 +237,7 @@ def _set_points(given: Given) -> NDArray[np.float64]:
 _SCHEDULE = (
     InputSpec(name="start", meaning="first temperature of the schedule", units="K"),
     InputSpec(name="stop", meaning="last temperature", units="K"),
-    InputSpec(name="step", meaning="between two of them, in K", units="K"),
+    InputSpec(name="step", meaning="between two of them", units="K"),
 )
 
 EIS_KINDS = (

@@ -116,6 +116,8 @@ MOTION_KINDS = (
                 meaning="`falls` or `rises`: T1 on heating",
                 shape="text",
                 required=False,
+                choices=("falls", "rises"),
+                needs=("trend_range", "trend_larmor", "energy"),
             ),
             InputSpec(
                 name="trend_range",

@@ -295,6 +295,7 @@ NMR_KINDS = (
                 meaning="`relative` (default) or `points`",
                 shape="text",
                 required=False,
+                choices=_READINGS,
             ),
             *limit_inputs(),
         ),
@@ -305,7 +306,7 @@ NMR_KINDS = (
         name="sodium_census",
         summary="Na per Ta by NMR is what was weighed in",
         inputs=(
-            InputSpec(name="nacl", meaning=_NACL, required=False),
+            InputSpec(name="nacl", meaning=_NACL, required=False, needs=("ratio",)),
             InputSpec(name="ratio", meaning=_RATIO.meaning, required=False),
             InputSpec(name="gain", meaning="less this gain", required=False),
             InputSpec(

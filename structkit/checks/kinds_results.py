@@ -53,25 +53,28 @@ def _check_phases(given: Given) -> Outcome:
     needed = _TOLD_APART
     if "detectable" in given:
         needed = given.number("detectable").value
-    rows = {row["phase"]: row for row in given.rows("rows")}
+    rows = given.rows("rows", key="phase")
     found, hidden, told = [], [], []
     numbers: dict[str, Range] = {}
     for phase, row in rows.items():
         fraction, std = _number(row, _FRACTION), _number(row, f"{_FRACTION}_std")
         limit = _number(row, _LIMIT)
-        seen = fraction > _TWO_SIGMA * std and not fraction < limit
+        known = all(math.isfinite(one) for one in (fraction, std, limit))
+        seen = known and fraction > max(_TWO_SIGMA * std, limit)
         numbers[phase] = Range(
             value=fraction,
             low=fraction - _TWO_SIGMA * std,
             high=fraction + _TWO_SIGMA * std,
         )
-        if seen:
+        if not known:
+            told.append(f"{phase}: fraction, 1 sigma or detection limit not known")
+        elif seen:
             told.append(f"{phase} {100.0 * fraction:.3g}({100.0 * std:.2g}) wt%")
         else:
             told.append(f"{phase} not seen, detectable from {100.0 * limit:.2g} wt%")
         if phase != name and seen:
             found.append(phase)
-        elif phase != name and not limit <= needed:
+        elif phase != name and not (known and limit <= needed):
             hidden.append(phase)
         elif phase == name and not seen:
             hidden.append(phase)
@@ -200,7 +203,7 @@ RESULT_KINDS = (
             InputSpec(name="phase", meaning="the one that is", shape="text"),
             InputSpec(
                 name="rows",
-                meaning="sample of phases.csv",
+                meaning="of one sample",
                 shape="rows",
                 stored=PHASES,
             ),

@@ -23,14 +23,16 @@ from structkit.checks.judge import (
     range_of,
     spread,
 )
-from structkit.nmr.assignment import SwapReview, find_saturated, review_assignment
+from structkit.errors import SchemaError
+from structkit.nmr.assignment import FLAG, SwapReview, find_saturated, review_assignment
 from structkit.nmr.fields import review_larmor
 from structkit.nmr.response import saturation_factor
 from structkit.nmr.stoichiometry import oxide_from_ratio
 from structkit.nmr.widths import compare_shifts, convert_to_ppm, split_width
 
 _MEGA = 1e6
-_SWAP = 3.0
+_COMPLETE = 0.99
+"""Of the magnetisation: above it a saturated line is not sure to be wrong."""
 
 
 def _check_larmor(given: Given) -> Outcome:
@@ -76,6 +78,8 @@ def _check_broadening(given: Given) -> Outcome:
 
 def _check_lifetime(given: Given) -> Outcome:
     """Return whether what is left of a width without lifetime grows as well."""
+    if len(given.numbers("widths")) != len(given.numbers("t1")):
+        raise SchemaError("t1: give one for each of widths")
     rests: dict[str, list[Range]] = {"lorentzian": [], "gaussian": []}
     lifetimes = []
     for width, t1 in zip(given.numbers("widths"), given.numbers("t1"), strict=True):
@@ -146,7 +150,7 @@ def _check_assignment(given: Given) -> Outcome:
     references = _references(given)
     reviews = review_assignment(t1, references)
     odd = [one for one in reviews if one.ambiguous_swap]
-    sure = all(one.log_odds < -_SWAP for one in reviews)
+    sure = all(one.log_odds < -FLAG for one in reviews)
     verdict = ClaimVerdict.SUPPORTED if sure else ClaimVerdict.NOT_RESOLVED
     worst = max(reviews, key=lambda one: one.log_odds)
     return Outcome(
@@ -199,7 +203,7 @@ def _check_saturation(given: Given) -> Outcome:
     sure = {
         name
         for name, factors in saturated.items()
-        if len(factors) == len(t1[name]) and max(factors) < 0.99
+        if len(factors) == len(t1[name]) and max(factors) < _COMPLETE
     }
     verdict = ClaimVerdict.SUPPORTED if not saturated else ClaimVerdict.NOT_RESOLVED
     if sure:

@@ -25,6 +25,7 @@ _NUMBER = re.compile(
     r"""\s*(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))
         (?:\((?P<last>\d+)\))?
         (?P<power>[eE][+-]?\d+)?
+        (?:\((?P<after>\d+)\))?
         (?:\s*(?:\+-|±)\s*(?P<std>\d*\.?\d+(?:[eE][+-]?\d+)?))?
         \s*(?P<units>[^\d\s(].*?)?\s*""",
     re.VERBOSE,
@@ -206,8 +207,9 @@ def parse_quantity(text: str) -> Quantity:
     exponent = number.as_tuple().exponent
     unit = 10.0**exponent if isinstance(exponent, int) else math.nan
     value, units = float(number), (match["units"] or "1").strip()
-    if match["last"] or match["std"]:
-        std = float(match["std"]) if match["std"] else int(match["last"]) * unit
+    last = match["last"] or match["after"]
+    if last or match["std"]:
+        std = float(match["std"]) if match["std"] else int(last) * unit
         return make_quantity(value, std=std, units=units)
     half = 0.5 * unit
     return _convert(

@@ -49,7 +49,7 @@ def find_rows(
     rows = read_table(path)
     if not rows:
         raise SchemaError(f"{path}: has no rows; run the stage again")
-    for key in where:
+    for key in (*where, column.value, column.std):
         if key not in rows[0]:
             raise SchemaError(f"{path}: no column {key!r}; has {', '.join(rows[0])}")
     left = rows
@@ -96,9 +96,6 @@ def find_quantity(
             f"{', '.join(differ[:_SHOWN]) or 'another column'}"
         )
     row = rows[0]
-    for key in (column.value, column.std):
-        if key not in row:
-            raise SchemaError(f"{path}: no column {key!r}; run the stage again")
     value, std = _number(row, column.value, path), _number(row, column.std, path)
     said = ", ".join(f"{key} {row[key]}" for key in where)
     if not math.isfinite(value):

@@ -22,6 +22,7 @@ sample,temperature_K,history,contribution,sigma_S_per_cm,std,in_band,remark
 4h,248.15,heating,total,4.3e-4,1.5e-5,1,
 ntc,298.15,heating,total,1.1e-4,4e-6,1,
 old,298.15,heating,total,5e-4,,1,
+pellet,298.15,heating,bulk,1e-6,2e-8,1,
 pellet,373.15,heating,bulk,1e-5,2e-7,1,
 pellet,373.15,heating,grain_boundary,3e-6,1e-7,1,
 clean,373.15,heating,bulk,1e-5,2e-7,1,
@@ -57,6 +58,8 @@ sample,phase,weight_fraction_crystalline,weight_fraction_crystalline_std,detecti
 2h,NaTaCl6,0.1,0.01,0.02
 1h,NaCl,0.99,0.01,0.002
 1h,NaTaCl6,0.01,0.02,0.06
+odd,NaCl,1.0,0.01,0.002
+odd,NaTaCl6,0.2,,0.005
 """,
 }
 
@@ -169,6 +172,7 @@ def test_stored_values(
         ("2h", "NaCl", CONTRADICTED),
         ("1h", "NaCl", OPEN),  # NaTaCl6 below 6 wt% cannot be seen
         ("4h", "TaCl5", CONTRADICTED),  # NaCl is there
+        ("odd", "NaCl", OPEN),  # no uncertainty
     ],
 )
 def test_only_crystalline(
@@ -248,6 +252,19 @@ GOOD = (
 )
 
 
+GAIN = """\
+[[claim]]
+kind = "product_gain"
+statement = "s"
+nacl_early = 0.02
+nacl_late = 0.05
+ratio_late = 8
+gain = 0.3
+reading = "points"
+equals = 0.04
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "messages"),
     [
@@ -298,6 +315,14 @@ GOOD = (
         ),
         (RATIO.format(other="4h", limit=3), ["2 rows fit; name one by temperature_K"]),
         (
+            GAIN.replace("points", "percent"),
+            ["claim[0].reading: 'percent' is none of relative, points"],
+        ),
+        (
+            '[[claim]]\nkind = "sodium_census"\nstatement = "s"\nnacl = 0.05\n',
+            ["claim[0].ratio: is missing; nacl needs it"],
+        ),
+        (
             GOOD.replace("oxide_content", "set_points"),
             ["claim[0].quoted: is missing", "claim[0].value: unknown key"],
         ),
@@ -341,11 +366,14 @@ def test_absent_and_odd_files(tmp_path: Path) -> None:
         'kind = "conductivity_ratio"\nnumerator = 1\ndenominator = 0\nmore_than = 1',
         'kind = "retention"\nstart = 0\nend = 1\nelapsed = 1\nequals = 1',
         'kind = "larmor"\nlarmor = -3',
+        'kind = "oxide_content"\nvalue = 0.01\nequals = 0',
+        'kind = "disorder_width"\nwidths = [300, 200]\nt1 = [0.01]',
+        BOUNDARY.format(sample="pellet", kelvin=0).replace(", temperature_K = 0", ""),
     ],
 )
-def test_numbers_that_cannot_be_name_their_claim(tmp_path: Path, text: str) -> None:
+def test_numbers_that_cannot_be_name_their_claim(folder: Path, text: str) -> None:
     with pytest.raises(SchemaError, match="claim 1: "):
-        check(text, tmp_path)
+        check(text.replace("{{", "{").replace("}}", "}"), folder)
 
 
 def test_registry() -> None:
@@ -361,3 +389,17 @@ def test_registry() -> None:
         assert set(kind.one_of) <= set(inputs)
     with pytest.raises(SchemaError, match="no kind 'x'"):
         find_kind("x")
+
+
+def test_semicircle_within_the_band(tmp_path: Path) -> None:
+    text = (
+        'kind = "single_semicircle"\nconductivity = "1e-6(1) S/cm"\n'
+        "temperature = 298\nplotted_at = 298\nenergy = 0.5\n"
+        "permittivity = {{ low = 10, high = 20 }}\n"
+        'band_limit = {{ value = {}, units = "MHz" }}\n'
+        "diameter = 8\nmass = 130\ndensity = 3\n"
+    )
+    inside, outside = (check(text.format(f), tmp_path) for f in (5, 0.05))
+    assert (inside.verdict, outside.verdict) == (SUPPORTED, OPEN)
+    assert "the bulk's own apex is below it" in inside.arithmetic
+    assert "a boundary, which is not excluded" in outside.arithmetic
