@@ -7,6 +7,7 @@ there before.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 import tempfile
@@ -184,6 +185,36 @@ def write_table(table: Table | xr.Dataset, path: str | Path) -> Path:
     if isinstance(table, xr.Dataset):
         frame = table.to_dataframe().reset_index()
     return write_text(frame.to_csv(index=False, lineterminator="\n"), path)
+
+
+def read_table(path: str | Path) -> list[dict[str, str]]:
+    """Read the table that :func:`write_table` wrote: one dict of text for each row.
+
+    Raises
+    ------
+    ReadError
+        The file is absent, no text, or has rows of another length than its header.
+    """
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.reader(stream))
+    except FileNotFoundError:
+        raise ReadError(
+            f"{path}: no such table; run the stage that writes it"
+        ) from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ReadError(f"{path}: cannot be read ({error}); run the stage again") from (
+            error
+        )
+    if not rows:
+        raise ReadError(f"{path}: is empty; run the stage again")
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(rows[0]):
+            raise ReadError(
+                f"{path}, row {number}: {len(row)} cells below {len(rows[0])} names; "
+                "run the stage again"
+            )
+    return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
 
 
 def _write(write: Callable[[Path], None], path: str | Path) -> Path:

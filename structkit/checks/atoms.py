@@ -5,8 +5,10 @@ Shares of the element's signal (NMR) against the composition that was weighed. F
 
     NaTaCl6 + x Na2O -> NaTaO_xCl_(6-2x) + 2x NaCl
 
-and each formula unit (one Ta) holds three Na. Weight fractions of crystals and the
-remainder that they leave are in :mod:`refinement.crystallinity.closure`.
+and each formula unit (one Ta) holds three Na. The arithmetic of shares and formulae is
+that of :mod:`structkit.nmr.stoichiometry`; here are its uncertainties and verdicts.
+Weight fractions of crystals and the remainder that they leave are in
+:mod:`refinement.crystallinity.closure`.
 """
 
 from __future__ import annotations
@@ -16,6 +18,12 @@ from collections.abc import Mapping
 
 from structkit.checks.finding import Finding, Verdict
 from structkit.errors import StructureError
+from structkit.nmr.stoichiometry import (
+    count_sodium,
+    exchange_extent,
+    oxide_from_ratio,
+    shares_from_ratio,
+)
 from structkit.structures.composition import (
     mixture_elements,
     mixture_mass_fractions,
@@ -97,7 +105,7 @@ def composition_of_reaction(
     return found
 
 
-def shares_from_ratio(
+def find_shares(
     nacl_share: float,
     ratio: float,
     *,
@@ -128,16 +136,17 @@ def shares_from_ratio(
 
     Examples
     --------
-    >>> found = shares_from_ratio(0.048, 8.0)
+    >>> found = find_shares(0.048, 8.0)
     >>> [round(found[k].value, 4) for k in ("NTOC", "Na2O", "x")]
     [0.384, 0.568, 0.0625]
     """
-    product = nacl_share * ratio
-    rest = 1.0 - nacl_share - product
+    shares = shares_from_ratio(nacl_share, ratio)
+    product, rest = shares["NTOC"], shares["Na2O"]
     if not ratio > 0.0 or not 0.0 <= nacl_share or rest < 0.0:
         raise StructureError(
             f"NaCl {nacl_share:g} and NTOC:NaCl {ratio:g}: the shares of Na exceed 1"
         )
+    x = oxide_from_ratio(1.0 / ratio)
     std = math.hypot(ratio * nacl_std, nacl_share * ratio_std)
     rest_std = math.hypot((1.0 + ratio) * nacl_std, nacl_share * ratio_std)
     return {
@@ -155,9 +164,9 @@ def shares_from_ratio(
         ),
         "x": Finding(
             name="x in NaTaO_xCl_(6-2x), no blank subtracted",
-            value=0.5 / ratio,
-            std=0.5 * ratio_std / ratio**2,
-            text=f"2 x = 1 / {ratio:g}, x = {0.5 / ratio:.4g}",
+            value=x,
+            std=x * ratio_std / ratio,
+            text=f"2 x = 1 / {ratio:g}, x = {x:.4g}",
         ),
     }
 
@@ -251,10 +260,10 @@ def census_of_sodium(
     ceiling = ceiling_of_product(mixture, sodium_per_tantalum=sodium_per_tantalum)
     atoms = mixture_elements(mixture or WEIGHED)
     weighed = atoms["Na"] / atoms["Ta"]
-    counted = sodium_per_tantalum / product_share
+    formulas, excess = count_sodium(product_share, nominal=1.0 / ceiling.value)
+    counted = sodium_per_tantalum * formulas
     std = counted * share_std / product_share
     spread = math.hypot(std, mixture_relative_std * weighed)
-    excess = product_share / ceiling.value - 1.0
     text = (
         f"Na/Ta = {sodium_per_tantalum:g} / {product_share:.4g} = {counted:.2f}, "
         f"weighed {weighed:.2f}: {counted - weighed:+.2f}({spread:.2f}); "
@@ -355,21 +364,22 @@ def oxygen_extent(x: float, *, x_std: float = math.nan) -> dict[str, Finding]:
     """
     if not 0.0 <= x < _MAX_X:
         raise StructureError(f"x = {x:g}: NaTaO_xCl_(6-2x) has 0 <= x < 3")
+    per_chloride, removed = exchange_extent(x)
     chlorine = 6.0 - 2.0 * x
     per = 1.0 / x if x > 0.0 else math.inf
     per_std = x_std / x**2 if x > 0.0 else math.nan
     return {
         "O_per_Cl": Finding(
             name="O per Cl",
-            value=x / chlorine,
+            value=per_chloride,
             std=6.0 * x_std / chlorine**2,
-            text=f"{x:g} / {chlorine:g} = {x / chlorine:.4f}",
+            text=f"{x:g} / {chlorine:g} = {per_chloride:.4f}",
         ),
         "Cl_removed": Finding(
             name="share of Cl replaced",
-            value=x / _MAX_X,
+            value=removed,
             std=x_std / _MAX_X,
-            text=f"2 x {x:g} / 6 = {100.0 * x / _MAX_X:.1f} %",
+            text=f"2 x {x:g} / 6 = {100.0 * removed:.1f} %",
         ),
         "Ta_per_O": Finding(
             name="Ta per O", value=per, std=per_std, text=f"one O for {per:.3g} Ta"

@@ -34,6 +34,11 @@ class Verb(NamedTuple):
 
 VERBS = (
     Verb(
+        "audit",
+        "structkit.cli.audit",
+        "Tell which statements their numbers support or contradict.",
+    ),
+    Verb(
         "calibrate-structure",
         "structkit.cli.calibrate_structure",
         "Refine a structure's atoms with GSAS-II on one pattern.",

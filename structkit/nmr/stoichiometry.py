@@ -1,4 +1,7 @@
-"""What the formula NaTaO_xCl_(6-2x) and the weighed atoms allow."""
+"""What the formula NaTaO_xCl_(6-2x) and the weighed atoms allow: arithmetic alone.
+
+Uncertainties, verdicts and other mixtures are in :mod:`structkit.checks.atoms`.
+"""
 
 from __future__ import annotations
 
@@ -43,21 +46,6 @@ def shares_from_ratio(chloride_share: float, mole_ratio: float) -> dict[str, flo
     product = chloride_share * mole_ratio
     rest = 1.0 - product - chloride_share
     return {"NTOC": product, "NaCl": chloride_share, "Na2O": rest}
-
-
-def closed_shares(x: float, *, na_per_ta: float = 3.0) -> dict[str, float]:
-    """Return the shares of sodium that the atoms allow when all tantalum has reacted.
-
-    ``NaTaCl6 + x Na2O -> NaTaO_xCl_(6-2x) + 2x NaCl``, the rest of Na2O left.
-
-    Examples
-    --------
-    >>> shares = closed_shares(0.0625)
-    >>> [round(100.0 * share, 2) for share in shares.values()]
-    [33.33, 4.17, 62.5]
-    """
-    shares = (1.0 / na_per_ta, 2.0 * x / na_per_ta)
-    return {"NTOC": shares[0], "NaCl": shares[1], "Na2O": 1.0 - sum(shares)}
 
 
 def count_sodium(product_share: float, *, nominal: float = 3.0) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from structkit.schema import make_pattern
 from structkit.store import (
     atomic_path,
     read_dataset,
+    read_table,
     read_tree,
     sha256_of,
     write_dataset,
@@ -148,3 +149,34 @@ def test_reading_what_is_not_there(tmp_path: Path) -> None:
     write_text("no netCDF", tmp_path / "b.nc")
     with pytest.raises(ReadError, match="not a netCDF file"):
         read_dataset(tmp_path / "b.nc")
+
+
+def test_tables_are_read_back_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "tables" / "a.csv"
+    dataset = xr.Dataset(
+        {"std": ("sample", [0.5, np.nan])}, coords={"sample": ["a, b", 'say "c"']}
+    )
+    write_table(dataset, path)
+    assert read_table(path) == [
+        {"sample": "a, b", "std": "0.5"},
+        {"sample": 'say "c"', "std": ""},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such table"),
+        (b"", "is empty"),
+        (b"a,b\n1\n", "row 2: 1 cells below 2 names"),
+        (b"a\n\xff\n", "cannot be read"),
+    ],
+)
+def test_odd_tables_say_why(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / "a.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ReadError, match=message):
+        read_table(path)

@@ -10,13 +10,14 @@ from structkit.checks.atoms import (
     ceiling_of_product,
     census_of_sodium,
     composition_of_reaction,
+    find_shares,
     limit_of_oxygen,
     oxygen_extent,
-    shares_from_ratio,
     unreacted_sodium_chloride,
 )
 from structkit.checks.finding import Verdict
 from structkit.errors import StructureError
+from structkit.nmr.stoichiometry import CEILING_X
 from structkit.structures.composition import element_balance
 
 TENTH_PERCENT = 5e-4
@@ -95,16 +96,16 @@ def test_reaction_without_its_atoms_is_refused() -> None:
 
 
 def test_study_shares_from_ratio() -> None:  # C05, C06
-    found = shares_from_ratio(0.048, 8.0, nacl_std=0.002, ratio_std=0.2)
+    found = find_shares(0.048, 8.0, nacl_std=0.002, ratio_std=0.2)
     values = [found[name].value for name in ("NTOC", "Na2O", "x")]
     assert values == pytest.approx([0.384, 0.568, 0.0625], abs=1e-9)
     early = values[0] / 1.3046
     assert early == pytest.approx(0.2943, abs=5e-5)
-    other = shares_from_ratio(0.0229, early / 0.0229)
+    other = find_shares(0.0229, early / 0.0229)
     assert other["x"].value == pytest.approx(0.0389, abs=5e-5)
     assert other["Na2O"].value == pytest.approx(0.683, abs=TENTH_PERCENT)
     with pytest.raises(StructureError, match="exceed"):
-        shares_from_ratio(0.2, 8.0)
+        find_shares(0.2, 8.0)
 
 
 def test_study_oxygen_extent() -> None:  # C10
@@ -123,6 +124,7 @@ def test_study_oxygen_extent() -> None:  # C10
 
 def test_study_limit_of_oxygen() -> None:  # C11
     found = limit_of_oxygen()
-    assert found.value == 1.0
+    assert found.value == CEILING_X == 1.0
+    assert composition_of_reaction(CEILING_X)["Na2O"].value == pytest.approx(0.0)
     assert "75.6 : 24.4 by weight" in found.text
     assert limit_of_oxygen({"Na2O": 5.0, "NaCl": 1.0, "TaCl5": 1.0}).value == 3.0

@@ -15,9 +15,7 @@ from structkit.nmr.response import (
     saturation_factor,
 )
 from structkit.nmr.stoichiometry import (
-    CEILING_X,
     blank_from_share,
-    closed_shares,
     count_sodium,
     exchange_extent,
     oxide_from_ratio,
@@ -57,14 +55,6 @@ def test_c07_census_exceeds_its_ceiling_after_four_hours() -> None:
     assert earlier[1] == pytest.approx(-0.12, abs=5e-3)
 
 
-@pytest.mark.parametrize(
-    ("x", "percent"), [(0.04, (33.3, 2.67, 64.0)), (0.0625, (33.3, 4.17, 62.5))]
-)
-def test_c08_closed_shares(x: float, percent: tuple[float, ...]) -> None:
-    shares = [100 * share for share in closed_shares(x).values()]
-    assert shares == pytest.approx(percent, abs=0.05)
-
-
 def test_c09_blank_of_the_control() -> None:
     ratio = blank_from_share(0.0507)
     assert ratio == pytest.approx(0.0534, abs=5e-5)
@@ -82,7 +72,6 @@ def test_c10_and_c11_extent_and_ceiling() -> None:
     oxide_per_chloride, removed = exchange_extent(0.0625)
     assert oxide_per_chloride == pytest.approx(0.0106, abs=5e-5)
     assert removed == pytest.approx(0.021, abs=PRINTED)
-    assert min(closed_shares(CEILING_X).values()) == pytest.approx(0.0)
     masses = list(mixture_mass_fractions({"NaTaOCl4": 1.0, "NaCl": 2.0}).values())
     assert [100 * mass for mass in masses] == pytest.approx([75.6, 24.4], abs=0.05)
 
