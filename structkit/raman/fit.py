@@ -58,6 +58,8 @@ _FIRST_ENOUGH = 0.5
 _UNDECIDED = 1.05
 """Ratio of two costs on averaged points up to which all points must decide."""
 _FIRST_SMOOTHNESS = 0.1
+UNDERSMOOTHING = 0.1
+"""Weight of the penalty that is used, over the most probable one."""
 _CHOICES = 3
 """Times the smoothness is chosen anew, as bands that were fitted under another one
 hide what the baseline needs."""
@@ -463,12 +465,13 @@ def _settle(fit: BandFit) -> BandFit:
 
 
 def choose_smoothness(fit: BandFit) -> float:
-    """Return the most probable weight of the baseline's penalty.
+    """Return the weight of the baseline's penalty: softer than the most probable.
 
-    Of :data:`structkit.raman.baseline.SMOOTHNESS_GRID`, bands and baseline integrated
-    over. High differences make the border sharp between what a baseline can be and
-    what only bands can; with second differences the same choice took up to a third of
-    the feet of broad bends.
+    The most probable of :data:`structkit.raman.baseline.SMOOTHNESS_GRID`, bands and
+    baseline integrated over, is the best guess of the *baseline*; what it misses it
+    takes from the bands. Areas without such a bias need a baseline that is a little
+    too soft (undersmoothing, Speckman 1988,
+    10.1111/j.2517-6161.1988.tb01738.x), at the price of a larger uncertainty.
     """
     total = np.zeros(len(SMOOTHNESS_GRID))
     precision = np.concatenate(
@@ -487,7 +490,8 @@ def choose_smoothness(fit: BandFit) -> float:
             prior_precision=precision,
             light=spectrum.light,
         )
-    return SMOOTHNESS_GRID[int(np.argmax(total))]
+    best = SMOOTHNESS_GRID[int(np.argmax(total))]
+    return max(UNDERSMOOTHING * best, SMOOTHNESS_GRID[0])
 
 
 def _reweighted(fit: BandFit, plain: Sequence[Spectrum]) -> tuple[Spectrum, ...] | None:

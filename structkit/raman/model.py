@@ -32,8 +32,8 @@ class BaselineOptions:
     edge_below: float = 200.0
     """First Raman shift above which there is no edge, **cm-1**."""
     smoothness: float | None = None
-    """Weight of the penalty relative to the light; None: the most probable one (see
-    :func:`structkit.raman.fit.choose_smoothness`)."""
+    """Weight of the penalty relative to the light; None: a tenth of the most probable
+    one (see :func:`structkit.raman.fit.choose_smoothness`)."""
 
     def __post_init__(self) -> None:
         """Refuse what no baseline can be."""

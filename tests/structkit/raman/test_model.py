@@ -109,7 +109,7 @@ def test_a_bad_model_is_refused(changes: dict[str, Any], message: str) -> None:
     ("changes", "message"),
     [
         ({"knot_spacing": 0.0}, "knot_spacing"),
-        ({"penalty_order": 4}, "penalty_order"),
+        ({"penalty_order": 6}, "penalty_order"),
         ({"smoothness": 0.0}, "smoothness"),
     ],
 )
