@@ -147,8 +147,8 @@ def _resistors_of_pellet(
     taken = [arc.resistor for arc in inner]
     if len(inner) >= _OF_PELLET:
         notes += [
-            f"{name} ({fit.value(name):.3g} ohm) beside two arcs is taken for leads and "
-            "cell"
+            f"{name} ({fit.value(name):.3g} ohm) beside two arcs is taken for leads "
+            "and cell"
             for name in alone
         ]
         if len(inner) > _OF_PELLET:

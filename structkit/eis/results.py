@@ -23,9 +23,6 @@ from structkit.schema import (
     HISTORY,
     IMPEDANCE,
     IMPEDANCE_STD,
-    INDUCTIVE_TAIL,
-    NOISY,
-    OUTLIER,
     SAMPLE,
     TEMPERATURE,
     TIME,
@@ -48,6 +45,7 @@ from structkit.schema.eis_results import (
     VALUE,
     VALUE_STD,
 )
+from structkit.schema.names import INDUCTIVE_TAIL, NOISY, OUTLIER
 
 Floats = NDArray[np.float64]
 Row = tuple[str, str, str]

@@ -44,6 +44,8 @@ steady current as ``steady_current``, with ``transference``, ``transference_std`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import xarray as xr
 
 from structkit.errors import SchemaError
@@ -83,8 +85,12 @@ CURRENT_FIT = "current_fit"
 TRANSFERENCE = "transference"
 REMARK_ROW = "remark"
 
-_ROOT = {"n_spectra": (SAMPLE,), "n_fitted": (SAMPLE,), "n_runs": (SAMPLE,)}
-_SPECTRUM = {
+_ROOT: Mapping[str, tuple[str, ...]] = {
+    "n_spectra": (SAMPLE,),
+    "n_fitted": (SAMPLE,),
+    "n_runs": (SAMPLE,),
+}
+_SPECTRUM: Mapping[str, tuple[str, ...]] = {
     IMPEDANCE: (FREQUENCY,),
     FITTED: (FREQUENCY,),
     RESIDUAL: (FREQUENCY,),
@@ -104,7 +110,11 @@ _CONDUCTIVITY = {
     "status": (MEASUREMENT,),
     "reason": (MEASUREMENT,),
 }
-_RUN = {"current": (TIME,), CURRENT_FIT: (TIME,), STEADY_CURRENT: ()}
+_RUN: Mapping[str, tuple[str, ...]] = {
+    "current": (TIME,),
+    CURRENT_FIT: (TIME,),
+    STEADY_CURRENT: (),
+}
 
 
 def validate_eis_results(tree: xr.DataTree) -> None:
@@ -140,7 +150,7 @@ def validate_eis_results(tree: xr.DataTree) -> None:
 
 
 def _check_node(
-    dataset: xr.Dataset, needed: dict[str, tuple[str, ...]], where: str
+    dataset: xr.Dataset, needed: Mapping[str, tuple[str, ...]], where: str
 ) -> None:
     """Check variables, dims, units and standard uncertainties of one node."""
     for name, dims in needed.items():
