@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -27,8 +28,10 @@ from structkit.eis.pellet import Pellet
 from structkit.eis.polarization import fit_polarization, transference_number
 from structkit.eis.result_tables import (
     arrhenius_table,
+    conductivities_of,
     conductivity_table,
     elements_table,
+    nodes_of,
     polarization_table,
     remarks_table,
 )
@@ -56,6 +59,7 @@ from structkit.schema.conductivity import (
     CONDUCTIVITY,
     CONDUCTIVITY_STD,
     CONTRIBUTIONS,
+    CONVENTIONS,
     MEASUREMENT,
     REMARK,
     TOTAL,
@@ -72,6 +76,9 @@ from structkit.schema.eis_results import (
     validate_eis_results,
 )
 from structkit.store import write_table, write_tree
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 RESULT_FILE = "eis.nc"
 _SAME_KELVIN = 3.0
@@ -260,6 +267,9 @@ def _sample_nodes(
         for place, fits in enumerate(lines, start=1):
             nodes[f"{ARRHENIUS_NODE}/{place}"] = fits
         workshop.note(sample.name, "", lacking)
+        for fits in lines:
+            told = str(fits.attrs["convention_remark"]).splitlines()
+            workshop.note(sample.name, "", told)
     for place, run in enumerate(sample.runs, start=1):
         file = run.file.name
         try:
@@ -526,3 +536,31 @@ def total_at(
 
 def _draw(tree: xr.DataTree, folder: Path) -> None:
     """Write figures from the stored results."""
+    from structkit.plot.arrhenius import plot_arrhenius
+    from structkit.plot.impedance import compose_impedance
+    from structkit.plot.polarization import plot_polarization
+    from structkit.plot.style import write_figure
+
+    for name, number, spectrum in nodes_of(tree, SPECTRA_NODE):
+        figure = compose_impedance(spectrum, title=f"{name} {number}")
+        write_figure(figure, folder / f"{name}_{number}.png")
+    lines: dict[str, list[xr.Dataset]] = {}
+    for name, _, fits in nodes_of(tree, ARRHENIUS_NODE):
+        lines.setdefault(name, []).append(fits)
+    found = dict(conductivities_of(tree))
+    for name, fits in lines.items():
+        for convention in CONVENTIONS:
+            drawn = plot_arrhenius(found[name], fits, convention=convention)
+            path = folder / f"{name}_arrhenius_{convention}.png"
+            _write_axes(drawn, path)
+    for name, number, run in nodes_of(tree, POLARIZATION_NODE):
+        _write_axes(plot_polarization(run), folder / f"{name}_dc_{number}.png")
+
+
+def _write_axes(ax: Axes, path: Path) -> None:
+    """Write the figure that axes stand in."""
+    from structkit.plot.style import write_figure
+
+    figure = ax.get_figure(root=True)
+    if figure is not None:
+        write_figure(figure, path)
