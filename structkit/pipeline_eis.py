@@ -25,7 +25,11 @@ from structkit.eis.contributions import (
 from structkit.eis.drift import compare_sweeps
 from structkit.eis.hysteresis import check_hysteresis
 from structkit.eis.pellet import Pellet
-from structkit.eis.polarization import fit_polarization, transference_number
+from structkit.eis.polarization import (
+    PolarizationSettings,
+    fit_polarization,
+    transference_number,
+)
 from structkit.eis.result_tables import (
     arrhenius_table,
     conductivities_of,
@@ -75,7 +79,7 @@ from structkit.schema.eis_results import (
     VERDICT,
     validate_eis_results,
 )
-from structkit.store import write_table, write_tree
+from structkit.store import read_tree, write_table, write_tree
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,6 +97,7 @@ def run_eis(
     output: Path | str,
     *,
     samples: Sequence[str] | None = None,
+    figures: bool = True,
 ) -> xr.DataTree:
     """Fit the impedance and DC files of a series file and store everything.
 
@@ -106,6 +111,8 @@ def run_eis(
         ``eis_remarks.csv``; and ``figures/eis/``.
     samples : sequence of str, optional
         Ids. Default: all.
+    figures : bool
+        Draw them; about a second for each spectrum.
 
     Returns
     -------
@@ -125,7 +132,7 @@ def run_eis(
         "source_file": str(series.path),
         "source_sha256": series.sha256,
     }
-    return _run(planned, options, Path(output), attrs=attrs)
+    return _run(planned, options, Path(output), attrs=attrs, figures=figures)
 
 
 def fit_eis_files(
@@ -136,6 +143,7 @@ def fit_eis_files(
     celsius: Sequence[float] = (),
     options: EisOptions | None = None,
     name: str | None = None,
+    figures: bool = True,
 ) -> xr.DataTree:
     """Fit impedance files of one pellet without a series file.
 
@@ -154,6 +162,8 @@ def fit_eis_files(
         Circuit, weights, short cell.
     name : str, optional
         Of the sample. Default: what the files' names begin with.
+    figures : bool
+        Draw them.
 
     Raises
     ------
@@ -176,7 +186,13 @@ def fit_eis_files(
         ),
     )
     attrs = {"name": sample.name, "source_file": "", "source_sha256": ""}
-    return _run([sample], options or EisOptions(), Path(output), attrs=attrs)
+    return _run(
+        [sample],
+        options or EisOptions(),
+        Path(output),
+        attrs=attrs,
+        figures=figures,
+    )
 
 
 def name_of(files: Sequence[Path]) -> str:
@@ -202,6 +218,7 @@ def _run(
     output: Path,
     *,
     attrs: Mapping[str, str],
+    figures: bool,
 ) -> xr.DataTree:
     """Fit all samples, store tree, tables and figures, and return the tree."""
     workshop = Workshop(options=options)
@@ -229,7 +246,8 @@ def _run(
     validate_eis_results(tree)
     write_tree(tree, output / RESULT_FILE)
     _write_tables(tree, workshop.remarks, output / "tables")
-    _draw(tree, output / "figures" / "eis")
+    if figures:
+        _draw(tree, output / "figures" / "eis")
     return tree
 
 
@@ -465,6 +483,8 @@ def _polarize(
             f"transference above {1.0 - bound / total:.9g} (95 %), with the total "
             f"conductivity {why}"
         )
+    elif total > 0.0:
+        remarks.append("no transference number: no electronic conductivity")
     else:
         remarks.append(f"no transference number: {why}")
     found = found.assign_attrs(remarks="\n".join(text for text in remarks if text))
@@ -548,9 +568,9 @@ def _draw(tree: xr.DataTree, folder: Path) -> None:
     for name, _, fits in nodes_of(tree, ARRHENIUS_NODE):
         lines.setdefault(name, []).append(fits)
     found = dict(conductivities_of(tree))
-    for name, fits in lines.items():
+    for name, listed in lines.items():
         for convention in CONVENTIONS:
-            drawn = plot_arrhenius(found[name], fits, convention=convention)
+            drawn = plot_arrhenius(found[name], listed, convention=convention)
             path = folder / f"{name}_arrhenius_{convention}.png"
             _write_axes(drawn, path)
     for name, number, run in nodes_of(tree, POLARIZATION_NODE):
@@ -564,3 +584,127 @@ def _write_axes(ax: Axes, path: Path) -> None:
     figure = ax.get_figure(root=True)
     if figure is not None:
         write_figure(figure, path)
+
+
+def run_arrhenius(
+    source: Path | str,
+    *,
+    output: Path | str | None = None,
+    settings: ArrheniusSettings | None = None,
+) -> dict[str, list[xr.Dataset]]:
+    """Fit activation energies again, from stored conductivities.
+
+    Parameters
+    ----------
+    source : Path or str
+        Folder of :func:`run_eis`, its ``eis.nc``, or a table with the columns of
+        ``conductivity.csv``. Of a table without resistances the given ``std`` weighs
+        the points; geometry is then in it and reaches the activation energy.
+    output : Path or str, optional
+        Folder for ``tables/arrhenius.csv`` and the figures.
+    settings : ArrheniusSettings, optional
+        Errors of the temperature, weights, level.
+
+    Returns
+    -------
+    dict of str to list of xarray.Dataset
+        For each sample the fits of its histories.
+
+    Raises
+    ------
+    StructkitError
+        The source is absent or is none of these; no sample has two temperatures.
+    """
+    from structkit.eis.conductivity_csv import read_conductivities
+
+    settings = settings or ArrheniusSettings()
+    path = Path(source)
+    if path.is_dir():
+        path = path / RESULT_FILE
+    if path.suffix == ".csv":
+        found = read_conductivities(path)
+    else:
+        found = dict(conductivities_of(read_tree(path)))
+    fits: dict[str, list[xr.Dataset]] = {}
+    told: list[str] = []
+    for name, conductivity in found.items():
+        lines, lacking = fit_lines(conductivity, settings)
+        told += [f"{name}: {text}" for text in lacking]
+        if lines:
+            fits[name] = lines
+    if not fits:
+        raise FitError(f"{path}: {told[0] if told else 'no conductivities'}")
+    if output is not None:
+        _store_arrhenius(found, fits, Path(output))
+    return fits
+
+
+def _store_arrhenius(
+    found: Mapping[str, xr.Dataset],
+    fits: Mapping[str, Sequence[xr.Dataset]],
+    output: Path,
+) -> None:
+    """Write table and figures of activation energies."""
+    from structkit.plot.arrhenius import plot_arrhenius
+
+    nodes = {"/": root_dataset(dict.fromkeys(fits, (0, 0, 0)), (), {})}
+    for name, lines in fits.items():
+        for place, each in enumerate(lines, start=1):
+            nodes[f"/{name}/{ARRHENIUS_NODE}/{place}"] = each
+        for convention in CONVENTIONS:
+            drawn = plot_arrhenius(found[name], lines, convention=convention)
+            path = output / "figures" / "eis" / f"{name}_arrhenius_{convention}.png"
+            _write_axes(drawn, path)
+    table = arrhenius_table(xr.DataTree.from_dict(nodes))
+    write_table(table, output / "tables" / "arrhenius.csv")
+
+
+def run_polarization(
+    path: Path | str,
+    *,
+    pellet: Pellet | None = None,
+    settings: PolarizationSettings | None = None,
+    block: int | None = None,
+    output: Path | str | None = None,
+) -> xr.Dataset:
+    """Return what one DC run says of the electronic conductivity.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file.
+    pellet : Pellet, optional
+        Geometry; without it the current only.
+    settings : PolarizationSettings, optional
+        Voltage and leakage.
+    block : int, optional
+        Which run of the file, from 1.
+    output : Path or str, optional
+        Folder for ``tables/polarization.csv`` and the figure.
+
+    Raises
+    ------
+    StructkitError
+        The file cannot be read.
+    """
+    file = Path(path)
+    run = PolarizationFile(
+        file=file,
+        settings=settings or PolarizationSettings(),
+        pellet=pellet,
+        block=block,
+    )
+    found = _polarize(run, None, ArrheniusSettings())
+    if output is not None:
+        from structkit.plot.polarization import plot_polarization
+
+        name, folder = name_of([file]), Path(output)
+        nodes = {
+            "/": root_dataset({name: (0, 0, 1)}, (), {}),
+            f"/{name}/{POLARIZATION_NODE}/1": found,
+        }
+        table = polarization_table(xr.DataTree.from_dict(nodes))
+        write_table(table, folder / "tables" / "polarization.csv")
+        drawn = plot_polarization(found)
+        _write_axes(drawn, folder / "figures" / "eis" / f"{name}_dc.png")
+    return found

@@ -54,6 +54,8 @@ _SAME_KELVIN = 2.0
 _GROSS = 0.05
 """Residual over |Z| from which an outlier has no weight; a lesser one does no harm to
 a fit, and leaving it out would change numbers that nobody asked to be changed."""
+_MISFIT, _TIMES_NOISE = 0.01, 5.0
+"""Residual over |Z|, and over the noise, from which a circuit is called too simple."""
 _GEOMETRY = tuple(PelletTable.model_fields)
 _SAID = {
     OUTLIER: "outliers by more than 5 % of |Z| were left out of the fit",
@@ -383,6 +385,7 @@ class Workshop:
                 self.note(
                     sample.name, file, [f"{one.fit.status.value}: {one.fit.reason}"]
                 )
+            self.note(sample.name, file, _tell_misfit(one))
         return outcomes
 
     def _read(self, name: str, measurement: Measurement) -> list[Outcome]:
@@ -477,8 +480,8 @@ class Workshop:
             return
         counts = {flag: int(one.spectrum[flag].sum()) for flag in mask}
         counts[OUTLIER] = int(gross.sum())
-        told = [f"{count} {_SAID[flag]}" for flag, count in counts.items() if count]
-        self.note(name, file, told)
+        hid = [f"{count} {_SAID[flag]}" for flag, count in counts.items() if count]
+        self.note(name, file, hid)
         try:
             one.drt = compute_drt(one.spectrum)
         except FitError as error:
@@ -515,6 +518,20 @@ class Workshop:
             one.reason = str(error)
             return
         one.fit, one.verdicts = found.chosen.fit, found.verdicts
+
+
+def _tell_misfit(one: Outcome) -> list[str]:
+    """Return whether a circuit is too simple for its spectrum."""
+    if one.fit is None or one.check is None or not one.is_fitted:
+        return []
+    left, noise = one.fit.relative_residual, one.check.noise
+    if left < max(_MISFIT, _TIMES_NOISE * noise):
+        return []
+    return [
+        f"{one.fit.circuit} leaves {100.0 * left:.2g} % of |Z|, the noise is "
+        f"{100.0 * noise:.2g} %: the circuit is too simple, uncertainties hold for it "
+        "alone"
+    ]
 
 
 def _has_inductor(circuit: Circuit) -> bool:

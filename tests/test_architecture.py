@@ -19,6 +19,8 @@ TOP = {
     "pipeline",
     "pipeline_compare",
     "pipeline_crystallinity",
+    "pipeline_eis",
+    "pipeline_impedance",
     "pipeline_raman",
     "pipeline_spectra",
     "pipeline_structure",

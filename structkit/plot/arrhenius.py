@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from structkit.errors import SchemaError
 from structkit.plot.style import (
@@ -74,7 +74,7 @@ def plot_arrhenius(
     """
     if convention not in CONVENTIONS:
         raise SchemaError(f"convention {convention!r}: one of {', '.join(CONVENTIONS)}")
-    ax = make_axes(3.5, 3.2) if ax is None else ax
+    ax = make_axes(3.5, 3.6) if ax is None else ax
     ax.set_yscale("log")
     past = conductivity[HISTORY].to_numpy().astype(str)
     histories = list(dict.fromkeys(past.tolist()))
@@ -105,7 +105,12 @@ def plot_arrhenius(
     scaled = convention == LN_SIGMA_T
     ax.set_ylabel("σT (S K cm⁻¹)" if scaled else "σ (S cm⁻¹)")
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(fontsize=NOTE_SIZE, frameon=False)
+        ax.legend(
+            fontsize=NOTE_SIZE,
+            frameon=False,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.2),
+        )
     dress_axes(ax)
     _add_celsius(ax)
     return ax
@@ -181,11 +186,11 @@ def _energy(fit: xr.Dataset) -> str:
 def _add_celsius(ax: Axes) -> None:
     """Write degrees Celsius along the top."""
 
-    def forward(inverse: Floats) -> Floats:
+    def forward(inverse: ArrayLike) -> Floats:
         safe = np.maximum(np.asarray(inverse, dtype=float), 1e-3)
         return np.asarray(1000.0 / safe - _ZERO_CELSIUS)
 
-    def backward(celsius: Floats) -> Floats:
+    def backward(celsius: ArrayLike) -> Floats:
         safe = np.maximum(np.asarray(celsius, dtype=float) + _ZERO_CELSIUS, 1.0)
         return np.asarray(1000.0 / safe)
 

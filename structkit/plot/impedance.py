@@ -6,6 +6,8 @@ Every function takes one spectrum as it is stored
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -29,7 +31,6 @@ from structkit.plot.style import (
 from structkit.schema import FREQUENCY, HISTORY, IMPEDANCE, TEMPERATURE
 from structkit.schema.eis_results import (
     APEX,
-    ARC,
     ELEMENT_UNITS,
     FITTED,
     KRAMERS_KRONIG,
@@ -41,14 +42,14 @@ from structkit.schema.names import OUTLIER, RELAXATION, RELAXATION_STD, TIME_CON
 
 Array = NDArray[np.float64]
 
-_MARKER = {"marker": "o", "markersize": 3.2, "linestyle": "none"}
+_MARKER: dict[str, Any] = {"marker": "o", "markersize": 3.2, "linestyle": "none"}
 _ZERO_CELSIUS = 273.15
 _SPIKE = 3.0
 """Height of a spectrum over its resistance from which the spike hides the arcs."""
 _VIEW = 1.35
 """Part of the plane shown then, in resistances."""
-_FINE = 200
-"""Points of a fitted curve per decade would be waste: so many in all."""
+_LEGEND_ROOM = 0.5
+"""Of the range of the residuals, above them."""
 
 
 def plot_nyquist(
@@ -199,7 +200,7 @@ def plot_impedance_residuals(spectrum: xr.Dataset, *, ax: Axes | None = None) ->
             )
     far = spectrum[OUTLIER].to_numpy() != 0
     tested = 100.0 * _parts(spectrum, KRAMERS_KRONIG)
-    ring = {"marker": "o", "markersize": 5.0, "linestyle": "none"}
+    ring: dict[str, Any] = {"marker": "o", "markersize": 5.0, "linestyle": "none"}
     ax.plot(
         frequency[far],
         tested.real[far],
@@ -212,7 +213,9 @@ def plot_impedance_residuals(spectrum: xr.Dataset, *, ax: Axes | None = None) ->
     ax.set_xscale("log")
     ax.set_xlabel(axis_label(spectrum[FREQUENCY]))
     ax.set_ylabel("residual (% of |Z|)")
-    ax.legend(fontsize=NOTE_SIZE, frameon=False, ncols=2)
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high + _LEGEND_ROOM * (high - low))
+    ax.legend(fontsize=NOTE_SIZE - 1.0, frameon=False, ncols=2, loc="upper left")
     return dress_axes(ax)
 
 
@@ -364,7 +367,7 @@ def _label_decades(
         ax.plot(*at, color=CALCULATED_COLOR, **{**_MARKER, "markersize": 4.6})
         ax.annotate(
             EngFormatter(unit="Hz", places=0)(10.0**decade),
-            at,
+            (float(at[0]), float(at[1])),
             xytext=(4, 3),
             textcoords="offset points",
             fontsize=NOTE_SIZE - 1.0,
@@ -377,8 +380,3 @@ def _stacked() -> tuple[Axes, Axes]:
     figure = Figure(figsize=(3.5, 3.6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
     return upper, lower
-
-
-def count_arcs(spectrum: xr.Dataset) -> int:
-    """Return the number of arcs of the stored circuit."""
-    return int(spectrum.sizes.get(ARC, 0))
