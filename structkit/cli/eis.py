@@ -175,7 +175,7 @@ def _refuse(inputs: Sequence[Path], given: Mapping[str, Any]) -> None:
 
 def _describe_files(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return pellet, temperatures and circuit of files without a series file."""
-    from structkit.pipeline_impedance import EisOptions, find_circuit
+    from structkit.pipeline_eis_plan import EisOptions, find_circuit
 
     text = given["circuit"]
     circuit = None if text is None else find_circuit(text)
