@@ -274,6 +274,8 @@ def polarize(
     kelvin = run.kelvin
     if not math.isfinite(kelvin) and TEMPERATURE in data.coords:
         kelvin = float(data[TEMPERATURE])
+    if not math.isfinite(kelvin):
+        kelvin = run.usual_kelvin
     remarks = [str(data.attrs.get("remarks", "")), str(found.attrs["remarks"])]
     number, std = math.nan, math.nan
     total, total_std, why = math.nan, math.nan, "no impedance of the sample"

@@ -46,6 +46,7 @@ from structkit.schema.conductivity import (
 from structkit.schema.eis_results import (
     ARRHENIUS_NODE,
     POLARIZATION_NODE,
+    SAMPLES_NODE,
     SPECTRA_NODE,
     validate_eis_results,
 )
@@ -197,9 +198,12 @@ def _run(
     for sample in samples:
         outcomes = workshop.fit_sample(sample)
         found = make_sample_nodes(sample, outcomes, workshop)
-        nodes |= {f"/{sample.name}/{place}": each for place, each in found.items()}
+        nodes |= {
+            f"/{SAMPLES_NODE}/{sample.name}/{place}": each
+            for place, each in found.items()
+        }
         fitted = sum(one.is_fitted for one in outcomes)
-        runs = sum(place.startswith(POLARIZATION_NODE) for place in found)
+        runs = sum(below.startswith(POLARIZATION_NODE) for below in found)
         read = sum(one.spectrum is not None for one in outcomes)
         counts[sample.name] = (read, fitted, runs)
     if not any(spectra or runs for spectra, _, runs in counts.values()):
@@ -326,7 +330,7 @@ def _store_arrhenius(
     nodes = {"/": root_dataset(dict.fromkeys(fits, (0, 0, 0)), (), {})}
     for name, lines in fits.items():
         for place, each in enumerate(lines, start=1):
-            nodes[f"/{name}/{ARRHENIUS_NODE}/{place}"] = each
+            nodes[f"/{SAMPLES_NODE}/{name}/{ARRHENIUS_NODE}/{place}"] = each
         for convention in CONVENTIONS:
             drawn = plot_arrhenius(found[name], lines, convention=convention)
             path = output / "figures" / "eis" / f"{name}_arrhenius_{convention}.png"
@@ -377,7 +381,7 @@ def run_polarization(
         name, folder = name_of([file]), Path(output)
         nodes = {
             "/": root_dataset({name: (0, 0, 1)}, (), {}),
-            f"/{name}/{POLARIZATION_NODE}/1": found,
+            f"/{SAMPLES_NODE}/{name}/{POLARIZATION_NODE}/1": found,
         }
         table = polarization_table(xr.DataTree.from_dict(nodes))
         write_table(table, folder / "tables" / "polarization.csv")

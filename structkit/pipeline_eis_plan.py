@@ -38,6 +38,8 @@ class Measurement:
     """Where it is."""
     kelvin: float = math.nan
     """Temperature as stated, **K**; NaN: the file's."""
+    usual_kelvin: float = math.nan
+    """Temperature where neither says it, **K**; NaN: unknown."""
     history: str = ""
     """What the sample went through before."""
     pellet: Pellet | None = None
@@ -58,6 +60,8 @@ class PolarizationFile:
     """Voltage and leakage."""
     kelvin: float = math.nan
     """Temperature as stated, **K**; NaN: the file's."""
+    usual_kelvin: float = math.nan
+    """Temperature where neither says it, **K**; NaN: unknown."""
     pellet: Pellet | None = None
     """Geometry; None: unknown."""
     block: int | None = None
@@ -225,7 +229,8 @@ def _plan_sample(sample: SampleTable, table: EisTable) -> EisSample:
         measurements.append(
             Measurement(
                 file=one.file,
-                kelvin=_kelvin(one.temperature, sample.temperature),
+                kelvin=_kelvin(one.temperature),
+                usual_kelvin=_kelvin(sample.temperature),
                 history=one.history,
                 pellet=pellet,
                 no_pellet=why,
@@ -245,7 +250,8 @@ def _plan_sample(sample: SampleTable, table: EisTable) -> EisSample:
             PolarizationFile(
                 file=run.file,
                 settings=settings,
-                kelvin=_kelvin(run.temperature, sample.temperature),
+                kelvin=_kelvin(run.temperature),
+                usual_kelvin=_kelvin(sample.temperature),
                 pellet=pellet,
                 block=run.block,
             )
@@ -253,10 +259,9 @@ def _plan_sample(sample: SampleTable, table: EisTable) -> EisSample:
     return EisSample(name=sample.id, measurements=tuple(measurements), runs=tuple(runs))
 
 
-def _kelvin(*celsius: float | None) -> float:
-    """Return the first temperature that is given, **K**; NaN: none."""
-    given = [value for value in celsius if value is not None]
-    return given[0] + ZERO_CELSIUS if given else math.nan
+def _kelvin(celsius: float | None) -> float:
+    """Return a temperature, **K**; NaN where there is none."""
+    return math.nan if celsius is None else celsius + ZERO_CELSIUS
 
 
 def _or_nan(value: float | None) -> float:

@@ -191,10 +191,11 @@ class Workshop:
         own = float(spectrum[TEMPERATURE]) if TEMPERATURE in spectrum.coords else None
         stated, file = measurement.kelvin, measurement.file.name
         if not math.isfinite(stated):
-            if own is None:
+            found = measurement.usual_kelvin if own is None else own
+            if not math.isfinite(found):
                 text = "no temperature in the file or the series file: no Arrhenius"
                 self.note(name, file, [text])
-            return math.nan if own is None else own
+            return found
         if own is not None and abs(own - stated) > _SAME_KELVIN:
             text = (
                 f"the file says {own - ZERO_CELSIUS:.1f} C, stated is "

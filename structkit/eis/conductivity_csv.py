@@ -60,7 +60,8 @@ def read_conductivities(path: Path) -> dict[str, xr.Dataset]:
         The file is absent, is no table, lacks a column, or holds words for numbers.
     """
     try:
-        table = pd.read_csv(path)
+        words = dict.fromkeys((SAMPLE, HISTORY, CONTRIBUTION), str)
+        table = pd.read_csv(path, dtype=words)
     except FileNotFoundError:
         raise ReadError(f"{path}: no such file; check the path") from None
     except (OSError, ValueError) as error:

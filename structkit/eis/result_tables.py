@@ -27,6 +27,8 @@ from structkit.schema.eis_results import (
     ELEMENT_UNITS,
     NUMBER,
     POLARIZATION_NODE,
+    SAMPLE_NAME,
+    SAMPLES_NODE,
     SPECTRA_NODE,
     STEADY_CURRENT,
     TRANSFERENCE,
@@ -187,20 +189,25 @@ def nodes_of(tree: xr.DataTree, kind: str) -> Iterator[tuple[str, str, xr.Datase
     kind : str
         ``spectra``, ``arrhenius`` or ``polarization``.
     """
-    for key in tree["sample"].to_numpy():
-        name = str(key)
-        node = tree.children.get(name)
-        below = None if node is None else node.children.get(kind)
+    for name, node in _samples(tree):
+        below = node.children.get(kind)
         for number, each in {} if below is None else below.children.items():
             yield name, str(number), each.to_dataset(inherit=False)
 
 
 def conductivities_of(tree: xr.DataTree) -> Iterator[tuple[str, xr.Dataset]]:
     """Yield each sample that has them with its conductivities."""
-    for key in tree["sample"].to_numpy():
-        node = tree.children.get(str(key))
-        if node is not None and CONDUCTIVITY_NODE in node.children:
-            yield str(key), node.children[CONDUCTIVITY_NODE].to_dataset(inherit=False)
+    for name, node in _samples(tree):
+        if CONDUCTIVITY_NODE in node.children:
+            yield name, node.children[CONDUCTIVITY_NODE].to_dataset(inherit=False)
+
+
+def _samples(tree: xr.DataTree) -> Iterator[tuple[str, xr.DataTree]]:
+    """Yield the samples with a node, in their order."""
+    below = tree.children.get(SAMPLES_NODE)
+    for key in tree[SAMPLE_NAME].to_numpy():
+        if below is not None and str(key) in below.children:
+            yield str(key), below.children[str(key)]
 
 
 def _element_rows(tree: xr.DataTree) -> Iterator[Row]:

@@ -39,6 +39,7 @@ from structkit.schema.eis_results import (
     OTHER_ELEMENT,
     REMARK_ROW,
     RESIDUAL,
+    SAMPLE_NAME,
     STEADY_CURRENT,
     TRANSFERENCE,
     USED,
@@ -62,7 +63,7 @@ def spectrum_dataset(
     drt: xr.Dataset | None,
     reason: str = "",
 ) -> xr.Dataset:
-    """Return one spectrum with all that was found, for ``/<sample>/spectra/<n>``.
+    """Return one spectrum with all that was found, for its node.
 
     Parameters
     ----------
@@ -279,8 +280,11 @@ def root_dataset(
             dims=(REMARK_ROW,),
             attrs={"long_name": f"{name} of the remark"},
         )
-    coords = {SAMPLE: ((SAMPLE,), texts(list(counts)), {"long_name": SAMPLE})}
-    return xr.Dataset(data, coords=coords, attrs=dict(attrs))
+    names_of = {"long_name": "name of the sample"}
+    data[SAMPLE_NAME] = xr.DataArray(
+        texts(list(counts)), dims=(SAMPLE,), attrs=names_of
+    )
+    return xr.Dataset(data, attrs=dict(attrs))
 
 
 def texts(values: Sequence[str]) -> NDArray[np.object_]:

@@ -55,7 +55,7 @@ def plot_arrhenius(
     conductivity : xarray.Dataset
         As :mod:`structkit.schema.conductivity` says.
     fits : sequence of xarray.Dataset
-        Activation energies (``/<sample>/arrhenius/<n>``), one for each history.
+        Activation energies (``/samples/<sample>/arrhenius/<n>``), one for each history.
     convention : {"ln_sigma_T", "ln_sigma"}
         Whether sigma times T or sigma is shown, with the lines of that convention.
     ax : Axes, optional

@@ -1,7 +1,7 @@
 """A fitted impedance spectrum: Nyquist, Bode, residuals, relaxation times.
 
 Every function takes one spectrum as it is stored
-(:mod:`structkit.schema.eis_results`, ``/<sample>/spectra/<n>``).
+(:mod:`structkit.schema.eis_results`, ``/samples/<sample>/spectra/<n>``).
 """
 
 from __future__ import annotations

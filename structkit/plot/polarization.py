@@ -26,7 +26,7 @@ def plot_polarization(run: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     ----------
     run : xarray.Dataset
         As it is stored (:mod:`structkit.schema.eis_results`,
-        ``/<sample>/polarization/<n>``).
+        ``/samples/<sample>/polarization/<n>``).
     ax : Axes, optional
         Where to draw. Default: a new figure.
 

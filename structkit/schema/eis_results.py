@@ -1,17 +1,20 @@
 """Fitted impedance spectra of a series, a :class:`xarray.DataTree`: ``eis.nc``.
 
-``/``, over ``sample`` and ``remark``: ``n_spectra``, ``n_fitted``, ``n_runs``;
-``remark_text``, ``remark_sample``, ``remark_file``. attrs: ``name``, ``source_file``,
-``source_sha256``, ``software``, ``weighting``, ``temperature_std_k``.
+``/``, over ``sample`` and ``remark``: ``sample_name`` (no coordinate: nodes would
+inherit it, and no sample could have the name ``sample``), ``n_spectra``, ``n_fitted``,
+``n_runs``; ``remark_text``, ``remark_sample``, ``remark_file``. attrs: ``name``,
+``source_file``, ``source_sha256``, ``software``, ``weighting``, ``temperature_std_k``.
 
-``/<sample>/conductivity``: :mod:`structkit.schema.conductivity` over ``measurement``,
-rows that failed included (NaN), and over it ``file``, ``number`` (node of its spectrum;
-0: none), ``circuit``, ``status``, ``reason``, ``verdict`` (Kramers-Kronig).
+Below ``/samples/<sample>``:
 
-``/<sample>/arrhenius/<n>``, one for each history with two temperatures or more:
+``conductivity``: :mod:`structkit.schema.conductivity` over ``measurement``, rows that
+failed included (NaN), and over it ``file``, ``number`` (node of its spectrum; 0: none),
+``circuit``, ``status``, ``reason``, ``verdict`` (Kramers-Kronig).
+
+``arrhenius/<n>``, one for each history with two temperatures or more:
 :func:`structkit.eis.arrhenius.fit_arrhenius`; attrs ``history``, ``convention_remark``.
 
-``/<sample>/spectra/<n>``, one spectrum:
+``spectra/<n>``, one spectrum:
 
 ============================  =====================  ===============================
 name                          dims                   meaning
@@ -36,9 +39,9 @@ name                          dims                   meaning
 attrs: ``circuit``, ``status``, ``reason``, ``verdict``, ``verdict_reason`` and those of
 the file.
 
-``/<sample>/polarization/<n>``, one run: ``current`` over ``time``, ``current_fit``,
-``voltage`` where it was measured; and :mod:`structkit.eis.polarization`'s scalars, the
-steady current as ``steady_current``, with ``transference``, ``transference_std``,
+``polarization/<n>``, one run: ``current`` over ``time``, ``current_fit``, ``voltage``
+where it was measured; and :mod:`structkit.eis.polarization`'s scalars, the steady
+current as ``steady_current``, with ``transference``, ``transference_std``,
 ``total_conductivity``. attrs: ``status``, ``reason``, ``remarks``.
 """
 
@@ -64,6 +67,8 @@ from structkit.schema.names import (
     TIME,
 )
 
+SAMPLE_NAME = "sample_name"
+SAMPLES_NODE = "samples"
 CONDUCTIVITY_NODE = "conductivity"
 ARRHENIUS_NODE = "arrhenius"
 SPECTRA_NODE = "spectra"
@@ -86,6 +91,7 @@ TRANSFERENCE = "transference"
 REMARK_ROW = "remark"
 
 _ROOT: Mapping[str, tuple[str, ...]] = {
+    SAMPLE_NAME: (SAMPLE,),
     "n_spectra": (SAMPLE,),
     "n_fitted": (SAMPLE,),
     "n_runs": (SAMPLE,),
@@ -127,26 +133,29 @@ def validate_eis_results(tree: xr.DataTree) -> None:
     """
     root = tree.to_dataset(inherit=False)
     _check_node(root, _ROOT, "/")
+    below = tree.children.get(SAMPLES_NODE)
+    samples = {} if below is None else below.children
     for key, spectra, runs in zip(
-        root[SAMPLE].to_numpy(),
+        root[SAMPLE_NAME].to_numpy(),
         root["n_spectra"].to_numpy(),
         root["n_runs"].to_numpy(),
         strict=True,
     ):
         name = str(key)
-        if name not in tree.children:
+        where = f"/{SAMPLES_NODE}/{name}"
+        if name not in samples:
             if spectra or runs:
-                raise SchemaError(f"/{name}: no node, but the sample has data")
+                raise SchemaError(f"{where}: no node, but the sample has data")
             continue
-        node = tree.children[name]
+        node = samples[name]
         for kind, needed in ((SPECTRA_NODE, _SPECTRUM), (POLARIZATION_NODE, _RUN)):
-            below = node.children.get(kind)
-            for number, each in {} if below is None else below.children.items():
-                where = f"/{name}/{kind}/{number}"
-                _check_node(each.to_dataset(inherit=False), needed, where)
+            listed = node.children.get(kind)
+            for number, each in {} if listed is None else listed.children.items():
+                place = f"{where}/{kind}/{number}"
+                _check_node(each.to_dataset(inherit=False), needed, place)
         if CONDUCTIVITY_NODE in node.children:
             found = node.children[CONDUCTIVITY_NODE].to_dataset(inherit=False)
-            _check_node(found, _CONDUCTIVITY, f"/{name}/{CONDUCTIVITY_NODE}")
+            _check_node(found, _CONDUCTIVITY, f"{where}/{CONDUCTIVITY_NODE}")
 
 
 def _check_node(
