@@ -213,9 +213,10 @@ def plot_impedance_residuals(spectrum: xr.Dataset, *, ax: Axes | None = None) ->
     ax.set_xscale("log")
     ax.set_xlabel(axis_label(spectrum[FREQUENCY]))
     ax.set_ylabel("residual (% of |Z|)")
-    low, high = ax.get_ylim()
-    ax.set_ylim(low, high + _LEGEND_ROOM * (high - low))
-    ax.legend(fontsize=NOTE_SIZE - 1.0, frameon=False, ncols=2, loc="upper left")
+    if ax.get_legend_handles_labels()[0]:
+        low, high = ax.get_ylim()
+        ax.set_ylim(low, high + _LEGEND_ROOM * (high - low))
+        ax.legend(fontsize=NOTE_SIZE - 1.0, frameon=False, ncols=2, loc="upper left")
     return dress_axes(ax)
 
 
