@@ -193,6 +193,10 @@ def _run(
 ) -> xr.DataTree:
     """Fit all samples, store tree, tables and figures, and return the tree."""
     workshop = Workshop(options=options)
+    short = options.short
+    if short is not None and not math.isfinite(short.resistance_std_ohm):
+        text = "no uncertainty of the short cell: that of bulk and total is not known"
+        workshop.note("", "", [text])
     nodes: dict[str, xr.Dataset] = {}
     counts: dict[str, tuple[int, int, int]] = {}
     for sample in samples:

@@ -22,6 +22,7 @@ from structkit.plot.style import (
     LABEL_SIZE,
     NOTE_SIZE,
     OBSERVED_COLOR,
+    TICK_SIZE,
     axis_label,
     color_of,
     dress_axes,
@@ -48,6 +49,8 @@ _SPIKE = 3.0
 """Height of a spectrum over its resistance from which the spike hides the arcs."""
 _VIEW = 1.35
 """Part of the plane shown then, in resistances."""
+_RIGHT = 0.8
+"""Share of the width beyond which a label stands to the left of its point."""
 _LEGEND_ROOM = 0.5
 """Of the range of the residuals, above them."""
 
@@ -148,6 +151,7 @@ def plot_bode(
                 **_MARKER,
             )
     upper.set_yscale("log")
+    upper.tick_params(axis="y", which="minor", labelsize=TICK_SIZE - 1.0)
     upper.set_ylabel("|Z| (Ω)")
     lower.set_ylabel("−phase (°)")
     for ax in (upper, lower):
@@ -369,7 +373,8 @@ def _label_decades(
         ax.annotate(
             EngFormatter(unit="Hz", places=0)(10.0**decade),
             (float(at[0]), float(at[1])),
-            xytext=(4, 3),
+            xytext=(-4, 3) if share[0] > _RIGHT else (4, 3),
+            ha="right" if share[0] > _RIGHT else "left",
             textcoords="offset points",
             fontsize=NOTE_SIZE - 1.0,
             clip_on=True,

@@ -10,6 +10,7 @@ from structkit.plot.style import (
     CALCULATED_COLOR,
     NOTE_SIZE,
     OBSERVED_COLOR,
+    TICK_SIZE,
     axis_label,
     color_of,
     dress_axes,
@@ -39,6 +40,7 @@ def plot_polarization(run: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     ax = make_axes(3.5, 2.8) if ax is None else ax
     time = run[TIME].to_numpy()
     ax.set_yscale("log")
+    ax.tick_params(axis="y", which="minor", labelsize=TICK_SIZE - 1.0)
     ax.plot(
         time,
         _positive(np.abs(run[CURRENT].to_numpy())),

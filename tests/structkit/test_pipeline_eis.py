@@ -15,13 +15,19 @@ from numpy.typing import NDArray
 from structkit.eis.circuits import parse_circuit
 from structkit.eis.pellet import Pellet
 from structkit.errors import FitError, ReadError, SeriesFileError
+from structkit.io.manifest_eis import ShortCellTable
 from structkit.pipeline_eis import (
     fit_eis_files,
     run_arrhenius,
     run_eis,
     run_polarization,
 )
-from structkit.pipeline_eis_plan import EisOptions, find_circuit, make_pellet
+from structkit.pipeline_eis_plan import (
+    EisOptions,
+    find_circuit,
+    make_pellet,
+    read_short,
+)
 from structkit.schema.conductivity import CONVENTIONS
 from structkit.schema.eis_results import validate_eis_results
 from structkit.store import read_tree
@@ -249,6 +255,41 @@ def test_a_sample_without_temperature_has_conductivities_and_no_line(run: Run) -
     assert not [row for row in run.rows("arrhenius.csv") if row["sample"] == "bare"]
 
 
+def test_histories_have_their_own_lines(tmp_path: Path) -> None:
+    entries = []
+    for step, (history, factor) in enumerate((("heating", 1.0), ("cooling", 0.5))):
+        for number, celsius in enumerate(CELSIUS[:3]):
+            name = f"{history}-{celsius:g}.csv"
+            ohms = factor * simulate(celsius + 273.15, seed=10 * step + number)
+            write_csv(tmp_path / name, ohms)
+            entries.append(
+                f'{{ file = "{name}", temperature = {celsius}, history = "{history}" }}'
+            )
+    series = tmp_path / "series.toml"
+    series.write_text(
+        '[series]\nname = "h"\n[eis]\ndiameter_mm = 8\nthickness_mm = 1\n'
+        'circuit = "p(R1,CPE1)-p(R2,CPE2)-CPE3"\n'
+        f'[[sample]]\nid = "a"\nmilling_time = 1\neis = [{", ".join(entries)}]\n'
+    )
+    run_eis(series, tmp_path, figures=False)
+    rows = read_rows(tmp_path / "tables" / "arrhenius.csv")
+    kept = [
+        row
+        for row in rows
+        if (row["contribution"], row["convention"], row["points"])
+        == ("grain_boundary", "ln_sigma_T", "all")
+    ]
+    assert [(row["history"], row["n_points"]) for row in kept] == [
+        ("heating", "3"),
+        ("cooling", "3"),
+    ]
+    for row in kept:
+        off = abs(float(row["activation_energy_eV"]) - ENERGIES["grain_boundary"])
+        assert off < FEW_SIGMAS * float(row["std"])
+    said = [r["remark"] for r in read_rows(tmp_path / "tables" / "eis_remarks.csv")]
+    assert any(text.startswith("histories: hysteresis: ") for text in said)
+
+
 def test_arrhenius_again_from_folder_and_table(run: Run, tmp_path: Path) -> None:
     stored = run_arrhenius(run.output)
     table = run_arrhenius(run.output / "tables" / "conductivity.csv", output=tmp_path)
@@ -431,6 +472,33 @@ def test_noise_is_not_fitted(tmp_path: Path) -> None:
     row, _ = one_total(path, tmp_path / "out")
     assert row["remark"].startswith("noise-dominated: ")
     assert row["resistance_ohm"] == ""
+
+
+def test_a_measured_short_cell_is_subtracted_where_it_covers_the_band(
+    ohms: NDArray[np.complex128], expected: Row, tmp_path: Path
+) -> None:
+    lead = np.full(FREQUENCY.size, 5e4 + 0j)
+    paths = [
+        write_csv(tmp_path / "whole.csv", ohms + 5e4),
+        write_csv(tmp_path / "half.csv", ohms[:30], frequency=FREQUENCY[:30]),
+    ]
+    rows = {}
+    for points in (FREQUENCY.size, 30):
+        file = tmp_path / f"short{points}.csv"
+        write_csv(file, lead[:points], frequency=FREQUENCY[:points])
+        table = ShortCellTable.model_validate({"file": str(file)})
+        short, spectrum = read_short(table)
+        options = EisOptions(circuit=TWO_ARCS, short=short, short_spectrum=spectrum)
+        output = tmp_path / str(points)
+        fit_eis_files(paths, output, options=options, figures=False)
+        rows[points] = read_rows(output / "tables" / "conductivity.csv")
+    whole, half = rows[FREQUENCY.size][2], rows[30][2]
+    assert float(whole["resistance_ohm"]) == pytest.approx(
+        float(expected["resistance_ohm"]), rel=1e-6
+    )
+    assert half["resistance_ohm"] == ""
+    assert half["remark"].startswith("short cell: the short cell was measured from")
+    assert rows[30][5]["resistance_ohm"] != ""
 
 
 def test_a_gross_outlier_has_no_weight_and_is_told(
