@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from refinement.engines import ENGINES
 from refinement.engines.native.options import NativeOptions
-from structkit.io import manifest, manifest_raman
+from structkit.io import manifest, manifest_eis, manifest_raman
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
@@ -28,6 +28,11 @@ TABLES = (
     manifest.SampleTable,
     manifest_raman.RamanTable,
     manifest_raman.TemplateTable,
+    manifest_eis.EisTable,
+    manifest_eis.EisFileTable,
+    manifest_eis.DcFileTable,
+    manifest_eis.PelletTable,
+    manifest_eis.ShortCellTable,
 )
 
 

@@ -55,6 +55,11 @@ VERBS = (
     ),
     Verb("demo", "structkit.cli.demo", "Simulate a milling series and refine it."),
     Verb(
+        "eis",
+        "structkit.cli.eis",
+        "Fit impedance spectra and polarization runs.",
+    ),
+    Verb(
         "engines",
         "structkit.cli.engines",
         "List the refinement engines and where they are.",

@@ -165,6 +165,23 @@ def identify_circuit(
     )
 
 
+def judge_fit(
+    fit: ImpedanceFit, options: IdentifyOptions | None = None
+) -> tuple[Verdict, ...]:
+    """Return the verdicts on bulk, grain boundary and total of one given circuit.
+
+    Parameters
+    ----------
+    fit : ImpedanceFit
+        With values.
+    options : IdentifyOptions, optional
+        Cell constant and gates; its circuits do not matter.
+    """
+    chosen = Candidate(fit=fit, bic=np.nan)
+    arcs = describe_arcs(fit)
+    return _judge(chosen, (chosen,), arcs, options or IdentifyOptions())
+
+
 def _choose(candidates: tuple[Candidate, ...], margin: float) -> Candidate:
     """Return the candidate of least BIC; more parameters must earn the margin."""
     ordered = sorted(candidates, key=lambda one: len(one.fit.names))

@@ -1,8 +1,9 @@
 """The series file: which samples there are, what was measured, how to analyse it.
 
-A TOML file with the tables ``[series]``, ``[xrd]``, ``[raman]`` and one ``[[sample]]``
-for each sample. All its mistakes are reported at once, each with its key path
-(``sample[2].milling_time``, counted from 0). Paths in it are relative to its folder.
+A TOML file with the tables ``[series]``, ``[xrd]``, ``[raman]``, ``[eis]`` and one
+``[[sample]]`` for each sample. All its mistakes are reported at once, each with its key
+path (``sample[2].milling_time``, counted from 0). Paths in it are relative to its
+folder.
 """
 
 from __future__ import annotations
@@ -37,6 +38,13 @@ from structkit.io.fields import (
     Text,
     as_list,
     refuse_odd_names,
+)
+from structkit.io.manifest_eis import (
+    DcFileTable,
+    EisFileTable,
+    EisTable,
+    PelletTable,
+    as_file,
 )
 from structkit.io.manifest_raman import RamanTable
 from structkit.io.mistakes import Mistake, cross_check, gather, translate
@@ -250,15 +258,6 @@ class XrdTable(Table):
     """Crystalline phases, in table order."""
 
 
-class EisTable(Table):
-    """One impedance spectrum of a sample."""
-
-    file: DataFile
-    """The spectrum."""
-    temperature: Celsius
-    """Temperature of the measurement, degree Celsius."""
-
-
 class SampleTable(Table):
     """``[[sample]]``: one powder and what was measured on it."""
 
@@ -286,12 +285,25 @@ class SampleTable(Table):
     ) = None
     """Raman spectra, one for each spot."""
     eis: (
-        Annotated[tuple[EisTable, ...], Field(min_length=1), BeforeValidator(as_list)]
+        Annotated[
+            tuple[Annotated[EisFileTable, BeforeValidator(as_file)], ...],
+            Field(min_length=1),
+            BeforeValidator(as_list),
+        ]
         | None
     ) = None
     """Impedance spectra."""
-    dc: DataFile | None = None
-    """DC polarisation."""
+    dc: (
+        Annotated[
+            tuple[Annotated[DcFileTable, BeforeValidator(as_file)], ...],
+            Field(min_length=1),
+            BeforeValidator(as_list),
+        ]
+        | None
+    ) = None
+    """Polarization runs."""
+    pellet: PelletTable | None = None
+    """Its pellet, where it is not that of ``[eis]``."""
     nmr: DataFolder | None = None
     """NMR spectrum."""
     t1: DataFolder | None = None
@@ -320,6 +332,8 @@ class SeriesFile(Table):
     """How the powder patterns are refined; absent where there are none."""
     raman: RamanTable | None = None
     """How the Raman spectra are read and fitted; absent: the defaults."""
+    eis: EisTable | None = None
+    """Pellets, cell and circuit of the impedance spectra; absent: the defaults."""
     mill: MillTable | None = None
     """Balls, powder and frequency of the mill."""
     samples: Annotated[tuple[SampleTable, ...], Field(min_length=1)] = Field(
