@@ -106,7 +106,7 @@ def test_evidence_against_the_marginal_likelihood() -> None:
         residual / sigma,
     )
     precision = np.array([0.5, 2.0, 0.1])
-    light = 1.0
+    light = 10.0
     found = log_evidence(
         basis, penalty, jacobian, data, prior_precision=precision, light=light
     )
