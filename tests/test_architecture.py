@@ -19,6 +19,8 @@ TOP = {
     "pipeline",
     "pipeline_compare",
     "pipeline_crystallinity",
+    "pipeline_nmr",
+    "pipeline_nmr_spectra",
     "pipeline_raman",
     "pipeline_spectra",
     "pipeline_structure",

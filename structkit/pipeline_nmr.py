@@ -1,0 +1,578 @@
+"""The stage from the NMR files of a series to stored lines, composition and T1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from structkit import __version__
+from structkit.errors import FitError, ReadError, StructkitError
+from structkit.io.manifest import SampleTable, SeriesFile, read_series
+from structkit.io.manifest_nmr import NmrTable
+from structkit.nmr.composition import correct_saturation, find_composition
+from structkit.nmr.fit import fit_lines
+from structkit.nmr.relaxation import fit_relaxation
+from structkit.nmr.relaxation_problem import RelaxationModel
+from structkit.nmr.response import Blank, CompositionSettings
+from structkit.nmr.result_tables import (
+    composition_table,
+    relaxation_table,
+    remarks_table,
+    sites_table,
+    t1_table,
+)
+from structkit.nmr.results import (
+    RecoveryAt,
+    RelaxationAt,
+    SampleResult,
+    series_dataset,
+)
+from structkit.nmr.site_recovery import SampleRecovery, measure_recoveries
+from structkit.nmr.sites import Site
+from structkit.pipeline_nmr_spectra import (
+    check_nucleus,
+    choose_options,
+    make_site,
+    nucleus_of,
+    read_recovery,
+    read_spectrum,
+    recycle_delay_of,
+)
+from structkit.schema import DELAY, LARMOR_FREQUENCY, TEMPERATURE, FitStatus
+from structkit.store import write_table, write_tree
+from structkit.structures.nuclei import find_nucleus
+
+RESULT_FILE = "nmr.nc"
+Remark = tuple[str, str, str]
+"""Sample, file, what is to be known; empty where it concerns none."""
+Window = tuple[float, float]
+
+_KELVIN_AT_ZERO_CELSIUS = 273.15
+_HALF = 0.5
+_NEAR_TEMPERATURE = 30.0
+"""Kelvin between a spectrum and the T1 that is told beside its widths."""
+_LEAST_TEMPERATURES = 2
+
+
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    """What the samples of one series share while they are worked on."""
+
+    table: NmrTable
+    sites: tuple[Site, ...]
+    spin: float
+    remarks: list[Remark] = field(default_factory=list)
+    delays: dict[str, float] = field(default_factory=dict)
+
+    def say(self, sample: str, file: str, text: str) -> None:
+        """Keep the lines of a text as remarks."""
+        self.remarks += [(sample, file, line) for line in text.splitlines() if line]
+
+
+def run_nmr(
+    series_file: Path | str,
+    output: Path | str,
+    *,
+    samples: Sequence[str] | None = None,
+) -> xr.DataTree:
+    """Fit the NMR spectra and recoveries of a series file and store everything.
+
+    Parameters
+    ----------
+    series_file : Path or str
+        The TOML file (``docs/series_file.md``); it needs no ``[xrd]``.
+    output : Path or str
+        Folder for ``nmr.nc`` and ``tables/``: ``nmr_sites.csv``,
+        ``nmr_composition.csv``, ``t1.csv``, ``nmr_relaxation.csv``,
+        ``nmr_remarks.csv``; and ``figures/nmr/``.
+    samples : sequence of str, optional
+        Ids; the control whose blank is used comes along. Default: all with ``nmr`` or
+        ``t1``.
+
+    Returns
+    -------
+    xarray.DataTree
+        As :mod:`structkit.schema.nmr_results` says.
+
+    Raises
+    ------
+    StructkitError
+        Anything that keeps the whole series from being fitted. A file that cannot be
+        read or fitted is a remark, and a row with its reason.
+    """
+    series = read_series(series_file)
+    table = series.nmr or NmrTable()
+    chosen = _choose(series, table, samples)
+    work = _start(table)
+    results = [_fit_sample(one, work) for one in chosen]
+    blank = _find_blank(table, results, work)
+    results = [
+        _with_composition(result, work, blank=blank, nominal=_nominal(series, sample))
+        for result, sample in zip(results, chosen, strict=True)
+    ]
+    attrs = {
+        "name": series.series.name,
+        "axis": series.series.axis,
+        "source_file": str(series.path),
+        "source_sha256": series.sha256,
+    }
+    return _store(results, work, Path(output), attrs=attrs)
+
+
+def fit_files(
+    paths: Sequence[Path | str],
+    output: Path | str | None = None,
+    *,
+    table: NmrTable | None = None,
+) -> xr.DataTree:
+    """Fit spectra of single files or folders, each a sample by its name.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Bruker experiments, JCAMP-DX files, columns of text.
+    output : Path or str, optional
+        Folder, as :func:`run_nmr`. Default: nothing is written.
+    table : NmrTable, optional
+        Sites and options. Default: the lines of 23Na in the study.
+
+    Returns
+    -------
+    xarray.DataTree
+
+    Raises
+    ------
+    StructkitError
+        As :func:`run_nmr`.
+    """
+    work = _start(table or NmrTable())
+    results = [
+        _with_composition(
+            _fit_sample(SampleTable.model_construct(id=name, nmr=Path(path)), work),
+            work,
+            blank=_stated_blank(work.table),
+        )
+        for name, path in zip(_names(paths), paths, strict=True)
+    ]
+    return _store(results, work, None if output is None else Path(output), attrs={})
+
+
+def fit_t1(
+    path: Path | str,
+    *,
+    window: Window | None = None,
+    table: NmrTable | None = None,
+) -> xr.DataTree:
+    """Find T1 in one pseudo-2D experiment.
+
+    Parameters
+    ----------
+    path : Path or str
+        Its folder.
+    window : tuple of float, optional
+        Shifts that are integrated, **ppm**. Default: the sites of ``table``; without
+        either, the highest line.
+    table : NmrTable, optional
+        Sites that are fitted together.
+
+    Returns
+    -------
+    xarray.DataTree
+        As :mod:`structkit.schema.nmr_results`, of one sample.
+
+    Raises
+    ------
+    StructkitError
+        The experiment cannot be read, or holds no delays.
+    """
+    name, path = _names([path])[0], Path(path)
+    work = _start(table or NmrTable())
+    sites = work.sites if table is not None else ()
+    spectra = read_recovery(path, work.table)
+    work.say(name, path.name, str(spectra.attrs["remarks"]))
+    own = nucleus_of(spectra)
+    work.spin = find_nucleus(own).spin if own else work.spin
+    found = measure_recoveries(
+        spectra,
+        sites,
+        window=window,
+        recycle_delay=recycle_delay_of(spectra, work.table),
+        spin=work.spin,
+    )
+    at = _at(found, spectra, None)
+    result = SampleResult(name=name, reason="no spectrum beside it", recoveries=(at,))
+    return series_dataset([result], remarks=work.remarks, attrs=_attrs(work, {}))
+
+
+def _choose(
+    series: SeriesFile, table: NmrTable, samples: Sequence[str] | None
+) -> list[SampleTable]:
+    """Return the samples to work on, the control among them."""
+    measured = [one for one in series.samples if one.nmr or one.t1]
+    if not measured:
+        raise ReadError(f"{series.path}: no sample has nmr or t1")
+    if not samples:
+        return measured
+    known = [one.id for one in measured]
+    for name in samples:
+        if name not in known:
+            raise ReadError(
+                f"{series.path}: no sample {name!r} with nmr or t1; there are "
+                f"{', '.join(known)}"
+            )
+    control = None if table.blank is None else table.blank.sample
+    return [one for one in measured if one.id in (*samples, control)]
+
+
+def _start(table: NmrTable) -> _Work:
+    """Return the work with its sites."""
+    spin = find_nucleus(table.nucleus).spin
+    return _Work(
+        table=table, sites=tuple(make_site(one) for one in table.sites), spin=spin
+    )
+
+
+def _names(paths: Sequence[Path | str]) -> list[str]:
+    """Return a name for each path, its folder's before it where two are alike."""
+    found: list[str] = []
+    for path in paths:
+        absolute = Path(path).absolute()
+        name = absolute.name if absolute.is_dir() else absolute.stem
+        if name.isdigit():
+            name = f"{absolute.parent.name}-{name}"
+        number = sum(other == name or other.startswith(f"{name} #") for other in found)
+        found.append(f"{name} #{number + 1}" if number else name)
+    return found
+
+
+def _fit_sample(sample: SampleTable, work: _Work) -> SampleResult:
+    """Return all that was found of one sample; what fails is a remark."""
+    hours = sample.position("milling_time")
+    result = SampleResult(
+        name=sample.id,
+        milling_time=math.nan if hours is None else hours,
+        role=sample.role or "",
+    )
+    recoveries = [
+        found
+        for one in sample.t1 or ()
+        if (found := _recover(sample.id, one.folder, one.temperature, work=work))
+    ]
+    result = replace(result, recoveries=tuple(recoveries))
+    result = replace(result, relaxations=_relax(result, work))
+    if sample.nmr is None:
+        return replace(result, reason="no spectrum")
+    try:
+        return _fit_spectrum(result, sample.nmr, work)
+    except StructkitError as error:
+        work.say(sample.id, sample.nmr.name, f"left out: {error}")
+        return replace(result, reason=str(error))
+
+
+def _fit_spectrum(result: SampleResult, path: Path, work: _Work) -> SampleResult:
+    """Return a sample with the lines of its spectrum."""
+    spectrum = read_spectrum(path, work.table)
+    work.say(result.name, path.name, str(spectrum.attrs["remarks"]))
+    check_nucleus(spectrum, path, work.table)
+    kelvin = float(spectrum.coords.get(TEMPERATURE, math.nan))
+    own = _t1_beside(result, kelvin, work)
+    sites = tuple(
+        replace(site, t1_s=own[site.name][0], t1_std_s=own[site.name][1])
+        if site.name in own
+        else site
+        for site in work.sites
+    )
+    options, told = choose_options(spectrum, work.table, sites)
+    fit = fit_lines(spectrum, sites, options)
+    work.say(result.name, path.name, "\n".join([*told, *fit.remarks]))
+    if not fit.status.has_values:
+        raise FitError(fit.reason)
+    if fit.status is not FitStatus.CONVERGED:
+        work.say(result.name, path.name, f"{fit.status.value}: {fit.reason}")
+    delay = recycle_delay_of(spectrum, work.table)
+    if delay is not None:
+        work.delays[result.name] = delay
+    known = {
+        site.name: (site.t1_s, site.t1_std_s) for site in sites if site.t1_s is not None
+    }
+    return replace(result, lines=fit, temperature=kelvin, t1=known)
+
+
+def _recover(
+    name: str, path: Path, celsius: float | None, *, work: _Work
+) -> RecoveryAt | None:
+    """Return the recoveries of one experiment; None, with a remark, where it fails."""
+    try:
+        spectra = read_recovery(path, work.table)
+        work.say(name, path.name, str(spectra.attrs["remarks"]))
+        check_nucleus(spectra, path, work.table)
+        found = measure_recoveries(
+            spectra,
+            _started(spectra, work),
+            window=work.table.shift_range,
+            recycle_delay=recycle_delay_of(spectra, work.table),
+            spin=work.spin,
+        )
+    except StructkitError as error:
+        work.say(name, path.name, f"left out: {error}")
+        return None
+    if found.reason:
+        work.say(name, path.name, found.reason)
+    return _at(found, spectra, celsius)
+
+
+def _started(spectra: xr.Dataset, work: _Work) -> tuple[Site, ...]:
+    """Return sites that start from the lines of the longest delay."""
+    longest = int(np.argmax(spectra[DELAY].to_numpy()))
+    row = spectra.isel({DELAY: longest}, drop=True)
+    options, _ = choose_options(row, work.table, work.sites)
+    fit = fit_lines(row, work.sites, replace(options, sideband_orders=()))
+    if not fit.status.has_values:
+        return work.sites
+    return tuple(
+        replace(
+            site,
+            shift_ppm=float(shift),
+            fwhm_hz=float(width),
+            lorentzian_share=float(share),
+            fwhm_window_hz=None,
+        )
+        for site, shift, width, share in zip(
+            work.sites, fit.shifts, fit.fwhm_hz, fit.shares, strict=True
+        )
+    )
+
+
+def _at(
+    found: SampleRecovery, spectra: xr.Dataset, celsius: float | None
+) -> RecoveryAt:
+    """Return recoveries with where they were measured."""
+    kelvin = float(spectra.coords.get(TEMPERATURE, math.nan))
+    if celsius is not None:
+        kelvin = celsius + _KELVIN_AT_ZERO_CELSIUS
+    return RecoveryAt(
+        recovery=found,
+        temperature=kelvin,
+        larmor_frequency=float(spectra.coords.get(LARMOR_FREQUENCY, math.nan)),
+        source_file=str(spectra.attrs.get("source_file", "")),
+    )
+
+
+def _t1_points(
+    recoveries: Sequence[RecoveryAt], site: str
+) -> list[tuple[float, float, float, float]]:
+    """Return temperature, T1, its 1 sigma and the frequency of one site.
+
+    A T1 that is known to no more than its own size is no point.
+    """
+    found = []
+    for at in recoveries:
+        for one in at.recovery.sites:
+            fit = one.fit
+            if one.site == site and fit.status.has_values and fit.t1_std < fit.t1:
+                found.append((at.temperature, fit.t1, fit.t1_std, at.larmor_frequency))
+    return found
+
+
+def _t1_beside(
+    result: SampleResult, kelvin: float, work: _Work
+) -> dict[str, tuple[float, float]]:
+    """Return the measured T1 of each site nearest to the spectrum's temperature."""
+    found = {}
+    for site in work.sites:
+        points = _t1_points(result.recoveries, site.name)
+        if not points:
+            continue
+        away = [abs(point[0] - kelvin) for point in points]
+        place = int(np.argmin(np.nan_to_num(away, nan=0.0)))
+        if away[place] > _NEAR_TEMPERATURE:
+            work.say(
+                result.name,
+                "",
+                f"T1 of {site.name} is {away[place]:.0f} K from the spectrum: not used "
+                "for its width and area",
+            )
+            continue
+        found[site.name] = points[place][1:3]
+    return found
+
+
+def _relax(result: SampleResult, work: _Work) -> dict[str, RelaxationAt]:
+    """Return T1 over temperature of the sites that have it at several."""
+    found: dict[str, RelaxationAt] = {}
+    for site in work.sites:
+        points = [
+            point
+            for point in _t1_points(result.recoveries, site.name)
+            if math.isfinite(point[0])
+        ]
+        if len({point[0] for point in points}) < _LEAST_TEMPERATURES:
+            continue
+        if work.spin <= _HALF:
+            work.say(
+                result.name,
+                "",
+                f"T1 of {work.table.nucleus} over temperature is not fitted: it has no "
+                "quadrupole moment",
+            )
+            return {}
+        kelvin, t1, std, mhz = np.asarray(sorted(points)).T
+        fit = fit_relaxation(
+            kelvin,
+            t1,
+            larmor_hz=1e6 * mhz,
+            t1_std=std if np.all(std > 0.0) else None,
+            model=RelaxationModel(spin=work.spin),
+        )
+        found[site.name] = RelaxationAt(
+            temperature=kelvin,
+            t1=t1,
+            t1_std=std,
+            larmor_frequency=float(mhz[0]),
+            spin=work.spin,
+            fit=fit,
+        )
+    return found
+
+
+def _roles(table: NmrTable) -> dict[str, str]:
+    """Return the name of the site of each role."""
+    return {site.role: site.name for site in table.sites if site.role is not None}
+
+
+def _settings(result: SampleResult, work: _Work) -> CompositionSettings:
+    """Return how the areas of a sample become moles, without blank."""
+    roles, table = _roles(work.table), work.table
+    return CompositionSettings(
+        product=roles["product"],
+        chloride=roles["chloride"],
+        recycle_delay_s=work.delays.get(result.name),
+        flip_angle_degree=table.flip_angle_degree,
+        t1_s={name: t1 for name, (t1, _) in result.t1.items()},
+        t1_std_s={name: std for name, (_, std) in result.t1.items()},
+        response=table.response,
+        response_std=table.response_std,
+    )
+
+
+def _stated_blank(table: NmrTable) -> Blank | None:
+    """Return the blank that the series file gives as a number."""
+    if table.blank is None or table.blank.sample is not None:
+        return None
+    ratio, std = table.blank.as_ratio
+    return Blank(ratio=ratio, std=std)
+
+
+def _find_blank(
+    table: NmrTable, results: Sequence[SampleResult], work: _Work
+) -> Blank | None:
+    """Return the blank: a number, or that of the control's fit."""
+    if table.blank is None or table.blank.sample is None:
+        return _stated_blank(table)
+    name = table.blank.sample
+    control = next((one for one in results if one.name == name), None)
+    if control is None or control.lines is None:
+        work.say(name, "", "no fit of the control: x is told without its blank")
+        return None
+    settings, fit = _settings(control, work), control.lines
+    areas, covariance, _ = correct_saturation(
+        dict(zip(fit.names, fit.areas.tolist(), strict=True)),
+        fit.area_covariance,
+        settings,
+    )
+    pair = [fit.names.index(site) for site in (settings.chloride, settings.product)]
+    ratio = float(areas[pair[0]] / areas[pair[1]])
+    slope = np.array([1.0, -ratio]) / areas[pair[1]]
+    variance = float(slope @ covariance[np.ix_(pair, pair)] @ slope)
+    return Blank(ratio=ratio, std=math.sqrt(max(variance, 0.0)))
+
+
+def _nominal(series: SeriesFile, sample: SampleTable) -> float | None:
+    """Return the sodium per tantalum that was weighed in; None: not known."""
+    try:
+        moles = series.elements_of(sample) or {}
+    except StructkitError:
+        return None
+    sodium, tantalum = moles.get("Na", 0.0), moles.get("Ta", 0.0)
+    return sodium / tantalum if sodium > 0.0 and tantalum > 0.0 else None
+
+
+def _with_composition(
+    result: SampleResult,
+    work: _Work,
+    *,
+    blank: Blank | None,
+    nominal: float | None = None,
+) -> SampleResult:
+    """Return a sample with its composition, where its sites have the roles for it."""
+    fit = result.lines
+    if fit is None or not {"product", "chloride"} <= set(_roles(work.table)):
+        return result
+    control = work.table.blank is not None and work.table.blank.sample == result.name
+    settings = replace(_settings(result, work), blank=None if control else blank)
+    if nominal is not None:
+        settings = replace(settings, nominal_na_per_ta=nominal)
+    try:
+        composition = find_composition(
+            dict(zip(fit.names, fit.areas.tolist(), strict=True)),
+            fit.area_covariance,
+            settings,
+        )
+    except StructkitError as error:
+        work.say(result.name, "", f"no composition: {error}")
+        return result
+    return replace(result, composition=composition)
+
+
+def _attrs(work: _Work, attrs: Mapping[str, str]) -> dict[str, str]:
+    """Return where the results come from."""
+    software = f"structkit {__version__}"
+    return {"nucleus": work.table.nucleus, **attrs, "software": software}
+
+
+def _store(
+    results: Sequence[SampleResult],
+    work: _Work,
+    output: Path | None,
+    *,
+    attrs: Mapping[str, str],
+) -> xr.DataTree:
+    """Return the results as a tree, written with its tables and figures."""
+    tree = series_dataset(results, remarks=work.remarks, attrs=_attrs(work, attrs))
+    if output is not None:
+        store_results(tree, output)
+    return tree
+
+
+def store_results(tree: xr.DataTree, output: Path) -> None:
+    """Write ``nmr.nc``, the tables and the figures below a folder.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        From :func:`run_nmr`, :func:`fit_files` or :func:`fit_t1`.
+    output : Path
+        The folder.
+    """
+    write_tree(tree, output / RESULT_FILE)
+    folder = output / "tables"
+    write_table(sites_table(tree), folder / "nmr_sites.csv")
+    write_table(composition_table(tree), folder / "nmr_composition.csv")
+    write_table(t1_table(tree), folder / "t1.csv")
+    write_table(relaxation_table(tree), folder / "nmr_relaxation.csv")
+    write_table(remarks_table(list_remarks(tree)), folder / "nmr_remarks.csv")
+
+
+def list_remarks(tree: xr.DataTree) -> list[Remark]:
+    """Return the remarks of stored results."""
+    root = tree.to_dataset(inherit=False)
+    columns = [
+        root[name].to_numpy()
+        for name in ("remark_sample", "remark_file", "remark_text")
+    ]
+    return [(str(a), str(b), str(c)) for a, b, c in zip(*columns, strict=True)]
