@@ -10,7 +10,13 @@ import pandas as pd  # type: ignore[import-untyped]
 import xarray as xr
 
 from structkit.schema import MILLING_TIME, SAMPLE, SITE, TEMPERATURE
-from structkit.schema.nmr_results import LAW, QUANTITY, RELAXATION_NODE, T1_NODE
+from structkit.schema.nmr_results import (
+    LAW,
+    OWN_SITE,
+    QUANTITY,
+    RELAXATION_NODE,
+    T1_NODE,
+)
 
 SITE_COLUMNS = (
     *(SAMPLE, SITE, "shift_ppm", "fwhm_Hz", "lorentzian_share", "area", "area_std"),
@@ -212,8 +218,8 @@ def _t1_rows(tree: xr.DataTree) -> Iterator[Row]:
         found = node.children.get(T1_NODE)
         for each in found.children.values() if found is not None else ():
             data = each.to_dataset(inherit=False)
-            for site in data[SITE].to_numpy():
-                own = data.sel({SITE: site})
+            for site in data[OWN_SITE].to_numpy():
+                own = data.sel({OWN_SITE: site})
                 first = np.argsort(-own["chosen"].to_numpy(), kind="stable")
                 for law in own[LAW].to_numpy()[first]:
                     cell = own.sel({LAW: law})
@@ -243,8 +249,8 @@ def _relaxation_rows(tree: xr.DataTree) -> Iterator[Row]:
         if RELAXATION_NODE not in node.children:
             continue
         data = node.children[RELAXATION_NODE].to_dataset(inherit=False)
-        for site in data[SITE].to_numpy():
-            cell = data.sel({SITE: site})
+        for site in data[OWN_SITE].to_numpy():
+            cell = data.sel({OWN_SITE: site})
             yield {
                 SAMPLE: sample,
                 SITE: str(site),

@@ -33,6 +33,7 @@ from structkit.schema.nmr_results import (
     CURVE_POINT,
     LAW,
     LINES_NODE,
+    OWN_SITE,
     POINT,
     QUANTITY,
     RELAXATION_NODE,
@@ -287,7 +288,8 @@ def _lines_of(fit: LineFit) -> xr.Dataset:
     measured = (fit.lines.sum(axis=0) + fit.baseline) + fit.residual
     if not fit.status.has_values:
         measured = fit.model.unit * fit.model.real
-    return table.assign(intensity=(table["residual"].dims, measured, unit))
+    table = table.assign(intensity=(table["residual"].dims, measured, unit))
+    return table.rename({SITE: OWN_SITE})
 
 
 def _recovery_of(at: RecoveryAt) -> xr.Dataset:
@@ -295,12 +297,12 @@ def _recovery_of(at: RecoveryAt) -> xr.Dataset:
     sites, delay = at.recovery.sites, at.recovery.delay
     positive = delay[delay > 0.0]
     grid = np.geomspace(positive.min() / 2.0, positive.max() * 1.5, _CURVE_POINTS)
-    by_law = (SITE, LAW)
+    by_law = (OWN_SITE, LAW)
     data: dict[str, tuple[tuple[str, ...], object, str, str]] = {
-        "area": ((SITE, DELAY), [one.area for one in sites], "ppm", "area"),
-        "area_std": ((SITE,), [one.area_std for one in sites], "ppm", "1 sigma"),
+        "area": ((OWN_SITE, DELAY), [one.area for one in sites], "ppm", "area"),
+        "area_std": ((OWN_SITE,), [one.area_std for one in sites], "ppm", "1 sigma"),
         "curve": (
-            (SITE, CURVE_DELAY),
+            (OWN_SITE, CURVE_DELAY),
             [one.fit.curve(grid) for one in sites],
             "ppm",
             "area by the chosen law",
@@ -309,7 +311,7 @@ def _recovery_of(at: RecoveryAt) -> xr.Dataset:
         "fit_status": (by_law, _by_law(sites, "status"), _TEXT, "how it ended"),
         "fit_reason": (by_law, _by_law(sites, "reason"), _TEXT, "why not well"),
         "law_remark": (
-            (SITE,),
+            (OWN_SITE,),
             _texts([one.remark for one in sites]),
             _TEXT,
             "what the delays tell of the laws",
@@ -335,7 +337,7 @@ def _recovery_of(at: RecoveryAt) -> xr.Dataset:
     curve = xr.DataArray(grid, dims=(CURVE_DELAY,))
     found = xr.Dataset(_label(data)).assign_coords(
         {
-            SITE: [one.site for one in sites],
+            OWN_SITE: [one.site for one in sites],
             LAW: [fit.law.name for fit in sites[0].fits],
             DELAY: label(over, DELAY),
             CURVE_DELAY: label(curve, DELAY),
@@ -381,7 +383,7 @@ def _relaxation_of(found: Mapping[str, RelaxationAt]) -> xr.Dataset:
     def padded(values: Floats) -> Floats:
         return np.pad(values, (0, most - values.size), constant_values=np.nan)
 
-    points, curve = (SITE, POINT), (SITE, CURVE_POINT)
+    points, curve = (OWN_SITE, POINT), (OWN_SITE, CURVE_POINT)
     ones = list(found.values())
     curves = [_relaxation_curve(one) for one in ones]
     data: dict[str, tuple[tuple[str, ...], object, str, str]] = {
@@ -404,21 +406,21 @@ def _relaxation_of(found: Mapping[str, RelaxationAt]) -> xr.Dataset:
     }
     for name, (attribute, units, words) in numbers.items():
         values = [float(getattr(fit, attribute)) for fit in fits]
-        data[name] = ((SITE,), values, units, words)
+        data[name] = ((OWN_SITE,), values, units, words)
     for name, attribute, units in (
         ("activation_energy", "activation_energy_interval", "eV"),
         ("coupling", "coupling_interval_hz", "Hz"),
     ):
         for end, place, words in (("low", 0, "lower"), ("high", 1, "upper")):
             values = [float(getattr(fit, attribute)[place]) for fit in fits]
-            data[f"{name}_{end}"] = ((SITE,), values, units, f"{words} 95 % limit")
+            data[f"{name}_{end}"] = ((OWN_SITE,), values, units, f"{words} 95 % limit")
     status = _texts([fit.status.value for fit in fits])
-    data["status"] = ((SITE,), status, _TEXT, "how it ended")
+    data["status"] = ((OWN_SITE,), status, _TEXT, "how it ended")
     reasons = _texts([fit.reason for fit in fits])
-    data["reason"] = ((SITE,), reasons, _TEXT, "why not well")
+    data["reason"] = ((OWN_SITE,), reasons, _TEXT, "why not well")
     sides = _texts([fit.side for fit in fits])
-    data["side"] = ((SITE,), sides, _TEXT, "side of the T1 minimum")
-    return xr.Dataset(_label(data)).assign_coords({SITE: names})
+    data["side"] = ((OWN_SITE,), sides, _TEXT, "side of the T1 minimum")
+    return xr.Dataset(_label(data)).assign_coords({OWN_SITE: names})
 
 
 def _relaxation_curve(one: RelaxationAt) -> tuple[Floats, Floats]:

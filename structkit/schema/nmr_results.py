@@ -25,31 +25,33 @@ name                          dims               meaning
 ``_file``
 ============================  ================== ===================================
 
-``/<sample>/lines``, over ``chemical_shift`` and ``site``: ``intensity``, ``baseline``,
-``residual``, ``line`` (site, chemical_shift), and the numbers of the fit
+``/<sample>/lines``, over ``chemical_shift`` and ``own_site`` (the sample's): ``intensity``, ``baseline``,
+``residual``, ``line`` (own_site, chemical_shift), and the numbers of the fit
 (:func:`structkit.nmr.line_results.tabulate_lines`) with their covariances.
 
-``/<sample>/t1/<n>``, one recovery, over ``delay``, ``curve_delay``, ``site``, ``law``:
+``/<sample>/t1/<n>``, one recovery, over ``delay``, ``curve_delay``, ``own_site``, ``law``:
 
-============================  ================== ===================================
-``area``                      site, delay        with ``area_std`` (site)
-``curve``                     site, curve_delay  the chosen law
-``t1``, ``t1_std``,           site, law          ``s``, 95 % limits
+============================  ===================== ================================
+``area``                      own_site, delay       with ``area_std`` (own_site)
+``curve``                     own_site, curve_delay the chosen law
+``t1``, ``t1_std``,           own_site, law         ``s``, 95 % limits
 ``t1_low``, ``t1_high``
-``inversion_factor``          site, law          with ``_std``
-``law_shape``                 site, law          beta, or ratio of rates; ``_std``
-``delta_aicc``                site, law          less that of the best
-``chosen``                    site, law          1 for the law whose T1 is told
-``fit_status``, ``fit_reason``  site, law        text
-``temperature``               ()                 ``K``; NaN: unknown
-============================  ================== ===================================
+``inversion_factor``          own_site, law         with ``_std``
+``law_shape``                 own_site, law         beta, or ratio of rates; ``_std``
+``delta_aicc``                own_site, law         less that of the best
+``chosen``                    own_site, law         1 for the law whose T1 is told
+``fit_status``,               own_site, law         text
+``fit_reason``
+``law_remark``                own_site              text
+``temperature``               ()                    ``K``; NaN: unknown
+============================  ===================== ================================
 
-``/<sample>/relaxation``, over ``site``, ``point``, ``curve_point``: ``temperature``,
-``t1``, ``t1_std`` (site, point), ``curve_temperature``, ``curve`` (site, curve_point)
-and, over ``site``, ``activation_energy`` (``eV``), ``coupling`` (``Hz``),
-``log_attempt_time`` with ``_std``, limits ``_low``, ``_high`` of the first two,
-``coupling_bound`` (``Hz``), ``minimum_temperature`` (``K``), ``side``, ``status``,
-``reason``.
+``/<sample>/relaxation``, over ``own_site``, ``point``, ``curve_point``:
+``temperature``, ``t1``, ``t1_std`` (own_site, point), ``curve_temperature``, ``curve``
+(own_site, curve_point) and, over ``own_site``, ``activation_energy`` (``eV``),
+``coupling`` (``Hz``), ``log_attempt_time`` with ``_std``, limits ``_low``, ``_high`` of
+the first two, ``coupling_bound`` (``Hz``), ``minimum_temperature`` (``K``), ``side``,
+``status``, ``reason``.
 
 attrs of ``/``: ``name``, ``axis``, ``nucleus``, ``source_file``, ``source_sha256``,
 ``software``.
@@ -70,6 +72,9 @@ CURVE_POINT = "curve_point"
 LINES_NODE = "lines"
 T1_NODE = "t1"
 RELAXATION_NODE = "relaxation"
+
+OWN_SITE = "own_site"
+"""Sites below a sample: a tree holds one set of labels for a name, the root's."""
 
 _ROOT = {
     "status": (SAMPLE,),
@@ -94,27 +99,27 @@ _LINES = {
     "intensity": (CHEMICAL_SHIFT,),
     "baseline": (CHEMICAL_SHIFT,),
     "residual": (CHEMICAL_SHIFT,),
-    "line": (SITE, CHEMICAL_SHIFT),
-    "area_covariance": (SITE, "other_site"),
+    "line": (OWN_SITE, CHEMICAL_SHIFT),
+    "area_covariance": (OWN_SITE, "other_site"),
 }
 _T1 = {
-    "area": (SITE, DELAY),
-    "area_std": (SITE,),
-    "curve": (SITE, CURVE_DELAY),
-    "t1": (SITE, LAW),
-    "t1_std": (SITE, LAW),
-    "delta_aicc": (SITE, LAW),
-    "chosen": (SITE, LAW),
+    "area": (OWN_SITE, DELAY),
+    "area_std": (OWN_SITE,),
+    "curve": (OWN_SITE, CURVE_DELAY),
+    "t1": (OWN_SITE, LAW),
+    "t1_std": (OWN_SITE, LAW),
+    "delta_aicc": (OWN_SITE, LAW),
+    "chosen": (OWN_SITE, LAW),
     "temperature": (),
 }
 _RELAXATION = {
-    "temperature": (SITE, POINT),
-    "t1": (SITE, POINT),
-    "curve_temperature": (SITE, CURVE_POINT),
-    "curve": (SITE, CURVE_POINT),
-    "activation_energy": (SITE,),
-    "coupling": (SITE,),
-    "status": (SITE,),
+    "temperature": (OWN_SITE, POINT),
+    "t1": (OWN_SITE, POINT),
+    "curve_temperature": (OWN_SITE, CURVE_POINT),
+    "curve": (OWN_SITE, CURVE_POINT),
+    "activation_energy": (OWN_SITE,),
+    "coupling": (OWN_SITE,),
+    "status": (OWN_SITE,),
 }
 
 
