@@ -43,7 +43,15 @@ from structkit.pipeline_nmr_spectra import (
     read_spectrum,
     recycle_delay_of,
 )
-from structkit.schema import DELAY, LARMOR_FREQUENCY, TEMPERATURE, FitStatus
+from structkit.schema import (
+    DELAY,
+    LARMOR_FREQUENCY,
+    MILLING_TIME,
+    SITE,
+    TEMPERATURE,
+    FitStatus,
+)
+from structkit.schema.nmr_results import LINES_NODE, RELAXATION_NODE, T1_NODE
 from structkit.store import write_table, write_tree
 from structkit.structures.nuclei import find_nucleus
 
@@ -89,7 +97,8 @@ def run_nmr(
     output : Path or str
         Folder for ``nmr.nc`` and ``tables/``: ``nmr_sites.csv``,
         ``nmr_composition.csv``, ``t1.csv``, ``nmr_relaxation.csv``,
-        ``nmr_remarks.csv``; and ``figures/nmr/``.
+        ``nmr_remarks.csv``; and ``figures/``: ``nmr_widths.png`` and, below ``nmr/``,
+        ``<sample>.png``, ``<sample>_t1_<n>.png``, ``<sample>_relaxation.png``.
     samples : sequence of str, optional
         Ids; the control whose blank is used comes along. Default: all with ``nmr`` or
         ``t1``.
@@ -566,6 +575,35 @@ def store_results(tree: xr.DataTree, output: Path) -> None:
     write_table(t1_table(tree), folder / "t1.csv")
     write_table(relaxation_table(tree), folder / "nmr_relaxation.csv")
     write_table(remarks_table(list_remarks(tree)), folder / "nmr_remarks.csv")
+    _draw(tree, output / "figures")
+
+
+def _draw(tree: xr.DataTree, folder: Path) -> None:
+    """Write figures from the stored results; what was not fitted has none."""
+    from structkit.plot.linewidths import plot_linewidths
+    from structkit.plot.nmr_spectrum import compose_nmr_spectrum
+    from structkit.plot.recovery import compose_recoveries
+    from structkit.plot.relaxation import plot_relaxation
+    from structkit.plot.style import write_figure
+
+    for name, node in tree.children.items():
+        if LINES_NODE in node.children:
+            lines = node.children[LINES_NODE].to_dataset(inherit=False)
+            figure = compose_nmr_spectrum(lines, title=name)
+            write_figure(figure, folder / "nmr" / f"{name}.png")
+        for number, each in node.children.get(T1_NODE, xr.DataTree()).children.items():
+            data = each.to_dataset(inherit=False)
+            figure = compose_recoveries(data, title=name)
+            write_figure(figure, folder / "nmr" / f"{name}_t1_{number}.png")
+        if RELAXATION_NODE in node.children:
+            data = node.children[RELAXATION_NODE].to_dataset(inherit=False)
+            if (over := plot_relaxation(data).get_figure(root=True)) is not None:
+                write_figure(over, folder / "nmr" / f"{name}_relaxation.png")
+    root = tree.to_dataset(inherit=False)
+    known = root[MILLING_TIME].where(root["fwhm"].notnull().any(SITE))
+    if np.unique(known.to_numpy()[np.isfinite(known)]).size > 1:
+        if (widths := plot_linewidths(root).get_figure(root=True)) is not None:
+            write_figure(widths, folder / "nmr_widths.png")
 
 
 def list_remarks(tree: xr.DataTree) -> list[Remark]:

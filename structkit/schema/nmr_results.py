@@ -25,11 +25,13 @@ name                          dims               meaning
 ``_file``
 ============================  ================== ===================================
 
-``/<sample>/lines``, over ``chemical_shift`` and ``own_site`` (the sample's): ``intensity``, ``baseline``,
-``residual``, ``line`` (own_site, chemical_shift), and the numbers of the fit
-(:func:`structkit.nmr.line_results.tabulate_lines`) with their covariances.
+``/<sample>/lines``, over ``chemical_shift`` and ``own_site`` (the sample's):
+``intensity``, ``baseline``, ``residual``, ``line`` (own_site, chemical_shift), and the
+numbers of the fit (:func:`structkit.nmr.line_results.tabulate_lines`) with their
+covariances.
 
-``/<sample>/t1/<n>``, one recovery, over ``delay``, ``curve_delay``, ``own_site``, ``law``:
+``/<sample>/t1/<n>``, one recovery, over ``delay``, ``curve_delay``, ``own_site`` and
+``law``:
 
 ============================  ===================== ================================
 ``area``                      own_site, delay       with ``area_std`` (own_site)
