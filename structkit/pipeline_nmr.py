@@ -14,11 +14,9 @@ from structkit import __version__
 from structkit.errors import FitError, ReadError, StructkitError
 from structkit.io.manifest import SampleTable, SeriesFile, read_series
 from structkit.io.manifest_nmr import NmrTable
-from structkit.nmr.composition import correct_saturation, find_composition
 from structkit.nmr.fit import fit_lines
 from structkit.nmr.relaxation import fit_relaxation
 from structkit.nmr.relaxation_problem import RelaxationModel
-from structkit.nmr.response import Blank, CompositionSettings
 from structkit.nmr.result_tables import (
     composition_table,
     relaxation_table,
@@ -34,6 +32,12 @@ from structkit.nmr.results import (
 )
 from structkit.nmr.site_recovery import SampleRecovery, measure_recoveries
 from structkit.nmr.sites import Site
+from structkit.pipeline_nmr_composition import (
+    RESULT_FILE,
+    Remark,
+    add_compositions,
+    list_nominal,
+)
 from structkit.pipeline_nmr_spectra import (
     check_nucleus,
     choose_options,
@@ -55,9 +59,8 @@ from structkit.schema.nmr_results import LINES_NODE, RELAXATION_NODE, T1_NODE
 from structkit.store import write_table, write_tree
 from structkit.structures.nuclei import find_nucleus
 
-RESULT_FILE = "nmr.nc"
-Remark = tuple[str, str, str]
-"""Sample, file, what is to be known; empty where it concerns none."""
+__all__ = ["RESULT_FILE", "fit_files", "fit_t1", "run_nmr", "store_results"]
+
 Window = tuple[float, float]
 
 _KELVIN_AT_ZERO_CELSIUS = 273.15
@@ -119,11 +122,7 @@ def run_nmr(
     chosen = _choose(series, table, samples)
     work = _start(table)
     results = [_fit_sample(one, work) for one in chosen]
-    blank = _find_blank(table, results, work)
-    results = [
-        _with_composition(result, work, blank=blank, nominal=_nominal(series, sample))
-        for result, sample in zip(results, chosen, strict=True)
-    ]
+    results = _compose(results, work, nominal=list_nominal(series, chosen))
     attrs = {
         "name": series.series.name,
         "axis": series.series.axis,
@@ -161,13 +160,10 @@ def fit_files(
     """
     work = _start(table or NmrTable())
     results = [
-        _with_composition(
-            _fit_sample(SampleTable.model_construct(id=name, nmr=Path(path)), work),
-            work,
-            blank=_stated_blank(work.table),
-        )
+        _fit_sample(SampleTable.model_construct(id=name, nmr=Path(path)), work)
         for name, path in zip(_names(paths), paths, strict=True)
     ]
+    results = _compose(results, work, nominal={})
     return _store(results, work, None if output is None else Path(output), attrs={})
 
 
@@ -449,93 +445,15 @@ def _relax(result: SampleResult, work: _Work) -> dict[str, RelaxationAt]:
     return found
 
 
-def _roles(table: NmrTable) -> dict[str, str]:
-    """Return the name of the site of each role."""
-    return {site.role: site.name for site in table.sites if site.role is not None}
-
-
-def _settings(result: SampleResult, work: _Work) -> CompositionSettings:
-    """Return how the areas of a sample become moles, without blank."""
-    roles, table = _roles(work.table), work.table
-    return CompositionSettings(
-        product=roles["product"],
-        chloride=roles["chloride"],
-        recycle_delay_s=work.delays.get(result.name),
-        flip_angle_degree=table.flip_angle_degree,
-        t1_s={name: t1 for name, (t1, _) in result.t1.items()},
-        t1_std_s={name: std for name, (_, std) in result.t1.items()},
-        response=table.response,
-        response_std=table.response_std,
+def _compose(
+    results: Sequence[SampleResult], work: _Work, *, nominal: Mapping[str, float]
+) -> list[SampleResult]:
+    """Return the samples with their compositions."""
+    done, remarks = add_compositions(
+        results, work.table, delays=work.delays, nominal=nominal
     )
-
-
-def _stated_blank(table: NmrTable) -> Blank | None:
-    """Return the blank that the series file gives as a number."""
-    if table.blank is None or table.blank.sample is not None:
-        return None
-    ratio, std = table.blank.as_ratio
-    return Blank(ratio=ratio, std=std)
-
-
-def _find_blank(
-    table: NmrTable, results: Sequence[SampleResult], work: _Work
-) -> Blank | None:
-    """Return the blank: a number, or that of the control's fit."""
-    if table.blank is None or table.blank.sample is None:
-        return _stated_blank(table)
-    name = table.blank.sample
-    control = next((one for one in results if one.name == name), None)
-    if control is None or control.lines is None:
-        work.say(name, "", "no fit of the control: x is told without its blank")
-        return None
-    settings, fit = _settings(control, work), control.lines
-    areas, covariance, _ = correct_saturation(
-        dict(zip(fit.names, fit.areas.tolist(), strict=True)),
-        fit.area_covariance,
-        settings,
-    )
-    pair = [fit.names.index(site) for site in (settings.chloride, settings.product)]
-    ratio = float(areas[pair[0]] / areas[pair[1]])
-    slope = np.array([1.0, -ratio]) / areas[pair[1]]
-    variance = float(slope @ covariance[np.ix_(pair, pair)] @ slope)
-    return Blank(ratio=ratio, std=math.sqrt(max(variance, 0.0)))
-
-
-def _nominal(series: SeriesFile, sample: SampleTable) -> float | None:
-    """Return the sodium per tantalum that was weighed in; None: not known."""
-    try:
-        moles = series.elements_of(sample) or {}
-    except StructkitError:
-        return None
-    sodium, tantalum = moles.get("Na", 0.0), moles.get("Ta", 0.0)
-    return sodium / tantalum if sodium > 0.0 and tantalum > 0.0 else None
-
-
-def _with_composition(
-    result: SampleResult,
-    work: _Work,
-    *,
-    blank: Blank | None,
-    nominal: float | None = None,
-) -> SampleResult:
-    """Return a sample with its composition, where its sites have the roles for it."""
-    fit = result.lines
-    if fit is None or not {"product", "chloride"} <= set(_roles(work.table)):
-        return result
-    control = work.table.blank is not None and work.table.blank.sample == result.name
-    settings = replace(_settings(result, work), blank=None if control else blank)
-    if nominal is not None:
-        settings = replace(settings, nominal_na_per_ta=nominal)
-    try:
-        composition = find_composition(
-            dict(zip(fit.names, fit.areas.tolist(), strict=True)),
-            fit.area_covariance,
-            settings,
-        )
-    except StructkitError as error:
-        work.say(result.name, "", f"no composition: {error}")
-        return result
-    return replace(result, composition=composition)
+    work.remarks += remarks
+    return done
 
 
 def _attrs(work: _Work, attrs: Mapping[str, str]) -> dict[str, str]:

@@ -210,6 +210,7 @@ def choose_options(
         LineFitOptions(
             window_ppm=table.shift_range or (low, high),
             baseline_order=table.baseline_order,
+            area_sign=table.areas,
             mas_rate_hz=None if rate is None else float(rate),
             sideband_orders=orders,
             spin=find_nucleus(table.nucleus).spin,

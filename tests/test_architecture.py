@@ -20,6 +20,7 @@ TOP = {
     "pipeline_compare",
     "pipeline_crystallinity",
     "pipeline_nmr",
+    "pipeline_nmr_composition",
     "pipeline_nmr_spectra",
     "pipeline_raman",
     "pipeline_spectra",

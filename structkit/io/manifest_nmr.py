@@ -132,6 +132,9 @@ class NmrTable(Table):
     """First and last shift fitted, ppm; absent: ten widths about the sites."""
     baseline_order: Annotated[int, Strict(), Field(ge=-1, le=8)] = 1
     """Order of the polynomial below the lines; -1 for none."""
+    areas: Literal["free", "positive"] = "free"
+    """Free areas are unbiased where there is no line; positive ones are steadier where
+    lines overlap."""
     reference: ReferenceTable | None = None
     """Line that sets the axis."""
     mas_rate_hz: Positive | None = None

@@ -20,7 +20,7 @@ from structkit.plot.style import (
     dress_axes,
     make_axes,
     marker_of,
-    subscript,
+    subscript_words,
 )
 from structkit.schema import MILLING_TIME, SITE
 
@@ -73,7 +73,7 @@ def plot_linewidths(
             markersize=4.8,
             linewidth=0.8,
             elinewidth=1.5,
-            label=subscript(name),
+            label=subscript_words(name),
         )
         life = own["lifetime_width"].to_numpy()[order][kept]
         known = np.isfinite(life)
@@ -89,7 +89,7 @@ def plot_linewidths(
                 markersize=4.8,
                 markerfacecolor="white",
                 markeredgecolor=color,
-                label=f"{subscript(name)}: 1/(πT₁)",
+                label=f"{subscript_words(name)}: 1/(πT₁)",
             )
     if not drawn:
         raise SchemaError("no width has a milling time; name it in the series file")

@@ -24,7 +24,7 @@ from structkit.plot.style import (
     color_of,
     dress_axes,
     make_axes,
-    subscript,
+    subscript_words,
 )
 from structkit.schema import CHEMICAL_SHIFT, INTENSITY, SITE
 from structkit.schema.nmr_results import OWN_SITE
@@ -146,10 +146,10 @@ def _site_dim(lines: xr.Dataset) -> str:
 def _entry(lines: xr.Dataset, name: str) -> str:
     """Return the legend entry of a site."""
     if "population" not in lines:
-        return subscript(name)
+        return subscript_words(name)
     own = lines.sel({_site_dim(lines): name})
     share, std = float(own["population"]), float(own["population_std"])
-    told = f"{subscript(name)}  {100.0 * share:.1f}"
+    told = f"{subscript_words(name)}  {100.0 * share:.1f}"
     return f"{told} ± {100.0 * std:.1f} %" if np.isfinite(std) else f"{told} %"
 
 

@@ -23,7 +23,7 @@ from structkit.plot.style import (
     dress_axes,
     make_axes,
     marker_of,
-    subscript,
+    subscript_words,
 )
 from structkit.schema import DELAY, TEMPERATURE
 from structkit.schema.nmr_results import CURVE_DELAY, LAW, OWN_SITE
@@ -71,11 +71,11 @@ def plot_recovery(recovery: xr.Dataset, site: str, *, ax: Axes | None = None) ->
     ax.set_xlabel(axis_label(recovery[DELAY]))
     ax.set_ylabel("area / area at equilibrium")
     ax.text(
-        0.03,
-        0.95,
-        f"{subscript(site)}\n{tell_t1(own)}",
+        0.97,
+        0.06,
+        f"{subscript_words(site)}\n{tell_t1(own)}",
         transform=ax.transAxes,
-        va="top",
+        ha="right",
         fontsize=NOTE_SIZE,
     )
     return dress_axes(ax)

@@ -16,7 +16,7 @@ from structkit.plot.style import (
     dress_axes,
     make_axes,
     marker_of,
-    subscript,
+    subscript_words,
 )
 from structkit.schema import TEMPERATURE
 from structkit.schema.nmr_results import OWN_SITE
@@ -68,9 +68,9 @@ def _entry(name: str, own: xr.Dataset) -> str:
     """Return the legend entry of a site."""
     energy = float(own["activation_energy"])
     if not np.isfinite(energy):
-        return f"{subscript(name)}: no fit"
+        return f"{subscript_words(name)}: no fit"
     low = float(own["activation_energy_low"])
     high = float(own["activation_energy_high"])
     side = str(own["side"].item())
     told = "" if side == "both" else f", {side} side only"
-    return f"{subscript(name)}: {energy:.3f} eV ({low:.3f} to {high:.3f}){told}"
+    return f"{subscript_words(name)}: {energy:.3f} eV ({low:.3f} to {high:.3f}){told}"
