@@ -46,6 +46,7 @@ from structkit.pipeline_nmr_spectra import (
     read_recovery,
     read_spectrum,
     recycle_delay_of,
+    turn_phase,
 )
 from structkit.schema import (
     DELAY,
@@ -78,7 +79,6 @@ class _Work:
     sites: tuple[Site, ...]
     spin: float
     remarks: list[Remark] = field(default_factory=list)
-    delays: dict[str, float] = field(default_factory=dict)
 
     def say(self, sample: str, file: str, text: str) -> None:
         """Keep the lines of a text as remarks."""
@@ -300,12 +300,16 @@ def _fit_spectrum(result: SampleResult, path: Path, work: _Work) -> SampleResult
     if fit.status is not FitStatus.CONVERGED:
         work.say(result.name, path.name, f"{fit.status.value}: {fit.reason}")
     delay = recycle_delay_of(spectrum, work.table)
-    if delay is not None:
-        work.delays[result.name] = delay
     known = {
         site.name: (site.t1_s, site.t1_std_s) for site in sites if site.t1_s is not None
     }
-    return replace(result, lines=fit, temperature=kelvin, t1=known)
+    return replace(
+        result,
+        lines=fit,
+        temperature=kelvin,
+        t1=known,
+        recycle_delay=math.nan if delay is None else delay,
+    )
 
 
 def _recover(
@@ -316,9 +320,10 @@ def _recover(
         spectra = read_recovery(path, work.table)
         work.say(name, path.name, str(spectra.attrs["remarks"]))
         check_nucleus(spectra, path, work.table)
+        spectra, sites = _start_lines(spectra, work)
         found = measure_recoveries(
             spectra,
-            _started(spectra, work),
+            sites,
             window=work.table.shift_range,
             recycle_delay=recycle_delay_of(spectra, work.table),
             spin=work.spin,
@@ -331,15 +336,19 @@ def _recover(
     return _at(found, spectra, celsius)
 
 
-def _started(spectra: xr.Dataset, work: _Work) -> tuple[Site, ...]:
-    """Return sites that start from the lines of the longest delay."""
+def _start_lines(
+    spectra: xr.Dataset, work: _Work
+) -> tuple[xr.Dataset, tuple[Site, ...]]:
+    """Return spectra in the phase, sites with the lines, of the longest delay."""
     longest = int(np.argmax(spectra[DELAY].to_numpy()))
     row = spectra.isel({DELAY: longest}, drop=True)
     options, _ = choose_options(row, work.table, work.sites)
     fit = fit_lines(row, work.sites, replace(options, sideband_orders=()))
     if not fit.status.has_values:
-        return work.sites
-    return tuple(
+        return spectra, work.sites
+    if fit.phase_degree.size:
+        spectra = turn_phase(spectra, float(fit.phase_degree[0]))
+    sites = tuple(
         replace(
             site,
             shift_ppm=float(shift),
@@ -351,6 +360,7 @@ def _started(spectra: xr.Dataset, work: _Work) -> tuple[Site, ...]:
             work.sites, fit.shifts, fit.fwhm_hz, fit.shares, strict=True
         )
     )
+    return spectra, sites
 
 
 def _at(
@@ -449,9 +459,10 @@ def _compose(
     results: Sequence[SampleResult], work: _Work, *, nominal: Mapping[str, float]
 ) -> list[SampleResult]:
     """Return the samples with their compositions."""
-    done, remarks = add_compositions(
-        results, work.table, delays=work.delays, nominal=nominal
-    )
+    weighed = [
+        replace(one, na_per_ta=nominal.get(one.name, math.nan)) for one in results
+    ]
+    done, remarks = add_compositions(weighed, work.table)
     work.remarks += remarks
     return done
 

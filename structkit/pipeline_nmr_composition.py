@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,24 +17,49 @@ from structkit.io.manifest_nmr import NmrTable
 from structkit.nmr.composition import correct_saturation, find_composition
 from structkit.nmr.response import Blank, CompositionSettings
 from structkit.nmr.results import SampleResult
+from structkit.schema import RECYCLE_DELAY, SAMPLE, SITE
 from structkit.schema.nmr_results import LINES_NODE, OWN_SITE
 from structkit.store import read_tree
 
 Floats = NDArray[np.float64]
 Remark = tuple[str, str, str]
-Areas = tuple[dict[str, float], Floats]
-"""Area of each site, and their covariance."""
 
 RESULT_FILE = "nmr.nc"
 _NEEDED = ("sample", "site", "area", "area_std")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Areas:
+    """The areas of one sample and what makes moles of them."""
+
+    areas: dict[str, float]
+    """Of each site."""
+    covariance: Floats
+    """In the same order."""
+    t1: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Site -> T1 and its 1 sigma, **s**."""
+    recycle_delay: float = math.nan
+    """**s**; NaN: unknown."""
+    na_per_ta: float = math.nan
+    """As weighed; NaN: unknown."""
+
+    def settle(self, settings: CompositionSettings) -> CompositionSettings:
+        """Return settings with what is known of this sample, where they lack it."""
+        if settings.recycle_delay_s is None and math.isfinite(self.recycle_delay):
+            settings = replace(settings, recycle_delay_s=self.recycle_delay)
+        if math.isfinite(self.na_per_ta):
+            settings = replace(settings, nominal_na_per_ta=self.na_per_ta)
+        t1 = {name: value for name, (value, _) in self.t1.items()}
+        std = {name: value for name, (_, value) in self.t1.items()}
+        return replace(
+            settings,
+            t1_s={**t1, **settings.t1_s},
+            t1_std_s={**std, **settings.t1_std_s},
+        )
+
+
 def add_compositions(
-    results: Sequence[SampleResult],
-    table: NmrTable,
-    *,
-    delays: Mapping[str, float],
-    nominal: Mapping[str, float],
+    results: Sequence[SampleResult], table: NmrTable
 ) -> tuple[list[SampleResult], list[Remark]]:
     """Return samples with their compositions, where sites have the roles for them.
 
@@ -44,10 +69,6 @@ def add_compositions(
         With their lines.
     table : NmrTable
         ``[nmr]``.
-    delays : mapping of str to float
-        Recycle delay of samples, **s**.
-    nominal : mapping of str to float
-        Sodium per tantalum weighed into samples.
 
     Returns
     -------
@@ -58,37 +79,42 @@ def add_compositions(
     roles = {str(site.role): site.name for site in table.sites if site.role}
     if not {"product", "chloride"} <= set(roles):
         return list(results), []
-    remarks: list[Remark] = []
-    settings = {one.name: _settings(one, table, roles, delays) for one in results}
+    settings = CompositionSettings(
+        product=roles["product"],
+        chloride=roles["chloride"],
+        flip_angle_degree=table.flip_angle_degree,
+        response=table.response,
+        response_std=table.response_std,
+        blank=_stated_blank(table),
+    )
+    samples = {one.name: _areas_of(one) for one in results if one.lines is not None}
     control = None if table.blank is None else table.blank.sample
-    blank = _stated_blank(table)
-    if control is not None:
-        found = next((one for one in results if one.name == control), None)
-        areas = None if found is None else _areas_of(found)
-        if areas is None:
-            told = "no fit of the control: x is told without its blank"
-            remarks.append((control, "", told))
-        else:
-            blank = find_blank(*areas, settings[control])
-    done = []
-    for one in results:
-        areas = _areas_of(one)
-        if areas is None:
-            done.append(one)
-            continue
-        own = replace(
-            settings[one.name],
-            blank=None if one.name == control else blank,
-            nominal_na_per_ta=nominal.get(
-                one.name, CompositionSettings().nominal_na_per_ta
-            ),
-        )
-        try:
-            done.append(replace(one, composition=find_composition(*areas, own)))
-        except StructkitError as error:
-            remarks.append((one.name, "", f"no composition: {error}"))
-            done.append(one)
+    remarks: list[Remark] = []
+    if control is not None and control not in samples:
+        told = "no fit of the control: x is told without its blank"
+        remarks, control = [(control, "", told)], None
+    found = _compose(samples, settings, control=control)
+    done = [replace(one, composition=found.get(one.name)) for one in results]
     return done, remarks
+
+
+def _compose(
+    samples: Mapping[str, Areas], settings: CompositionSettings, *, control: str | None
+) -> dict[str, xr.Dataset]:
+    """Return the composition of every sample; the control has no blank taken away."""
+    blank = settings.blank
+    if control is not None:
+        of_control = samples[control]
+        own = of_control.settle(settings)
+        blank = find_blank(of_control.areas, of_control.covariance, own)
+    return {
+        name: find_composition(
+            one.areas,
+            one.covariance,
+            replace(one.settle(settings), blank=None if name == control else blank),
+        )
+        for name, one in samples.items()
+    }
 
 
 def find_blank(
@@ -175,37 +201,44 @@ def compose_stored(
         A sample lacks the product or the chloride.
     """
     samples = read_areas(path)
-    if control is not None:
-        if control not in samples:
-            raise ReadError(f"{path}: no sample {control!r}; there are {[*samples]}")
+    if control is not None and control not in samples:
+        listed = ", ".join(samples)
+        raise ReadError(f"{path}: no sample {control!r}; there are {listed}")
+    for name, one in samples.items():
         for site in (settings.product, settings.chloride):
-            if site not in samples[control][0]:
-                raise SchemaError(f"{control}: no area of site {site!r}")
-    found = {}
-    for name, areas in samples.items():
-        own = settings
-        if control == name:
-            own = replace(settings, blank=None)
-        elif control is not None:
-            own = replace(settings, blank=find_blank(*samples[control], settings))
-        found[name] = find_composition(*areas, own)
-    return found
+            if site not in one.areas:
+                listed = ", ".join(one.areas)
+                raise SchemaError(f"{name}: no area of site {site!r}; it has {listed}")
+    return _compose(samples, settings, control=control)
 
 
 def _areas_in_tree(path: Path) -> dict[str, Areas]:
     """Return areas with their covariances from ``nmr.nc``."""
-    found = {}
-    for name, node in read_tree(path).children.items():
-        if LINES_NODE in node.children:
-            lines = node.children[LINES_NODE].to_dataset(inherit=False)
-            sites = [str(site) for site in lines[OWN_SITE].to_numpy()]
-            areas = dict(zip(sites, lines["area"].to_numpy().tolist(), strict=True))
-            found[name] = areas, lines["area_covariance"].to_numpy()
+    found, tree = {}, read_tree(path)
+    root = tree.to_dataset(inherit=False)
+    for name, node in tree.children.items():
+        if LINES_NODE not in node.children:
+            continue
+        lines = node.children[LINES_NODE].to_dataset(inherit=False)
+        one = root.sel({SAMPLE: name})
+        sites = [str(site) for site in lines[OWN_SITE].to_numpy()]
+        times = {
+            site: (float(cell["t1"]), float(cell["t1_std"]))
+            for site in sites
+            if bool(np.isfinite((cell := one.sel({SITE: site}))["t1"]))
+        }
+        found[name] = Areas(
+            areas=dict(zip(sites, lines["area"].to_numpy().tolist(), strict=True)),
+            covariance=lines["area_covariance"].to_numpy(),
+            t1=times,
+            recycle_delay=float(one[RECYCLE_DELAY]),
+            na_per_ta=float(one["na_per_ta"]),
+        )
     return found
 
 
 def _areas_in_table(path: Path) -> dict[str, Areas]:
-    """Return areas from ``nmr_sites.csv``."""
+    """Return areas from ``nmr_sites.csv``; T1 from its columns where they are there."""
     import pandas as pd  # type: ignore[import-untyped]
 
     try:
@@ -217,39 +250,35 @@ def _areas_in_table(path: Path) -> dict[str, Areas]:
         raise ReadError(f"{path}: no column {', '.join(missing)}")
     found = {}
     for name, rows in table.dropna(subset=["area"]).groupby("sample", sort=False):
-        areas = {
-            str(s): float(a) for s, a in zip(rows["site"], rows["area"], strict=True)
-        }
-        spread = np.diag(np.nan_to_num(rows["area_std"].to_numpy(dtype=float)) ** 2)
-        found[str(name)] = areas, spread
+        sites = [str(site) for site in rows["site"]]
+        times = {}
+        if {"t1_s", "t1_std_s"} <= set(table.columns):
+            both = rows[["t1_s", "t1_std_s"]].to_numpy(dtype=float)
+            times = {
+                site: (float(t1), float(np.nan_to_num(std)))
+                for site, (t1, std) in zip(sites, both, strict=True)
+                if np.isfinite(t1)
+            }
+        std = np.nan_to_num(rows["area_std"].to_numpy(dtype=float))
+        found[str(name)] = Areas(
+            areas=dict(zip(sites, rows["area"].astype(float), strict=True)),
+            covariance=np.diag(std**2),
+            t1=times,
+        )
     return found
 
 
-def _areas_of(result: SampleResult) -> Areas | None:
-    """Return the areas of a sample; None where it has no fit."""
+def _areas_of(result: SampleResult) -> Areas:
+    """Return the areas of a sample that has a fit."""
     fit = result.lines
     if fit is None:
-        return None
-    areas = dict(zip(fit.names, fit.areas.tolist(), strict=True))
-    return areas, fit.area_covariance
-
-
-def _settings(
-    result: SampleResult,
-    table: NmrTable,
-    roles: Mapping[str, str],
-    delays: Mapping[str, float],
-) -> CompositionSettings:
-    """Return how the areas of a sample become moles, without blank."""
-    return CompositionSettings(
-        product=roles["product"],
-        chloride=roles["chloride"],
-        recycle_delay_s=delays.get(result.name),
-        flip_angle_degree=table.flip_angle_degree,
-        t1_s={name: t1 for name, (t1, _) in result.t1.items()},
-        t1_std_s={name: std for name, (_, std) in result.t1.items()},
-        response=table.response,
-        response_std=table.response_std,
+        raise SchemaError(f"{result.name}: has no line fit")
+    return Areas(
+        areas=dict(zip(fit.names, fit.areas.tolist(), strict=True)),
+        covariance=fit.area_covariance,
+        t1=result.t1,
+        recycle_delay=result.recycle_delay,
+        na_per_ta=result.na_per_ta,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -28,12 +29,15 @@ from structkit.schema import (
     RECYCLE_DELAY,
     label,
 )
+from structkit.schema.nmr import INTENSITY_IMAG
 from structkit.structures.nuclei import find_nucleus
 
 Window = tuple[float, float]
 
 _WIDTHS = 10.0
 """Of a line, to each side of the sites: what is fitted by default."""
+_PHASE_FOUND = "phase0"
+"""attr of what :func:`structkit.nmr.spectrum.process_decay` made."""
 _HALF_WAY = 0.5
 """Of the way to a sideband that is not fitted, the most that is fitted by default."""
 
@@ -102,6 +106,26 @@ def read_recovery(path: Path, table: NmrTable) -> xr.Dataset:
         )
     _check_empty(spectra, path)
     return spectra
+
+
+def turn_phase(spectra: xr.Dataset, degree: float) -> xr.Dataset:
+    """Return spectra less a phase, as :attr:`LineFit.phase_degree` tells it.
+
+    Parameters
+    ----------
+    spectra : xarray.Dataset
+        With ``intensity_imag``.
+    degree : float
+        The phase.
+    """
+    both = spectra[INTENSITY] + 1j * spectra[INTENSITY_IMAG]
+    turned = both * np.exp(-1j * math.radians(degree))
+    return spectra.assign(
+        {
+            INTENSITY: turned.real.assign_attrs(spectra[INTENSITY].attrs),
+            INTENSITY_IMAG: turned.imag.assign_attrs(spectra[INTENSITY_IMAG].attrs),
+        }
+    )
 
 
 def _read(
@@ -185,7 +209,9 @@ def choose_options(
     -------
     options : LineFitOptions
         The window without ``range``: ten widths to each side of the sites, but no
-        further than half-way to sidebands that are not fitted.
+        further than half-way to sidebands that are not fitted. The phase of a decay
+        that was transformed here is fitted: the one that was found is right to some
+        degrees only, and a dispersive part moves lines and their areas.
     remarks : list of str
     """
     rate = table.mas_rate_hz or spectrum.attrs.get("mas_rate_estimated")
@@ -211,6 +237,7 @@ def choose_options(
             window_ppm=table.shift_range or (low, high),
             baseline_order=table.baseline_order,
             area_sign=table.areas,
+            phase="zero" if _PHASE_FOUND in spectrum.attrs else "none",
             mas_rate_hz=None if rate is None else float(rate),
             sideband_orders=orders,
             spin=find_nucleus(table.nucleus).spin,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(path_type=Path)
 _SERIES_SUFFIX = ".toml"
+_ROLES = {"NTOC": "product", "NaCl": "chloride", "Na2O": "oxide"}
+"""Sites by these names make a composition."""
 _site_option = click.option(
     "--site",
     "sites",
@@ -122,7 +124,16 @@ def t1(
 @click.option("--product", default="NTOC", show_default=True, metavar="SITE")
 @click.option("--chloride", default="NaCl", show_default=True, metavar="SITE")
 @click.option("--response", type=float, help="Calibrated factor; default: 0.4 to 1.3.")
-@click.option("--na-per-ta", type=float, default=3.0, show_default=True)
+@click.option(
+    "--recycle-delay", type=float, metavar="S", help="Default: as stored in nmr.nc."
+)
+@click.option(
+    "--na-per-ta",
+    type=float,
+    default=3.0,
+    show_default=True,
+    help="As weighed, where the results do not say it.",
+)
 def composition(
     results: Path,
     *,
@@ -131,6 +142,7 @@ def composition(
     product: str,
     chloride: str,
     response: float | None,
+    recycle_delay: float | None,
     na_per_ta: float,
 ) -> None:
     """Say what the areas in stored results mean: x, its limits, the sodium census."""
@@ -144,6 +156,7 @@ def composition(
         chloride=chloride,
         blank=None if blank is None else Blank(ratio=blank[0], std=blank[1]),
         response=response,
+        recycle_delay_s=recycle_delay,
         nominal_na_per_ta=na_per_ta,
     )
     found = compose_stored(results, settings, control=blank_sample)
@@ -199,7 +212,7 @@ def make_table(
         written["nucleus"] = nucleus
     if shift_range is not None:
         written["range"] = list(shift_range)
-    told = [text for _, text in check_nmr({"nmr": written}, ids=())]
+    told = [f"--{k[-1]}: {text}" for k, text in check_nmr({"nmr": written}, ids=())]
     try:
         table = NmrTable.model_validate(written)
     except ValidationError as error:
@@ -219,7 +232,8 @@ def _parse_site(text: str) -> dict[str, object]:
         )
     keys = ("shift_ppm", "fwhm_hz")
     values = dict(zip(keys, map(float, numbers), strict=False))
-    return {"name": name, **values}
+    role = {"role": _ROLES[name]} if name in _ROLES else {}
+    return {"name": name, **values, **role}
 
 
 def format_results(tree: xr.DataTree) -> str:

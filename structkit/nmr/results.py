@@ -22,6 +22,7 @@ from structkit.schema import (
     DELAY,
     LARMOR_FREQUENCY,
     MILLING_TIME,
+    RECYCLE_DELAY,
     SAMPLE,
     SITE,
     TEMPERATURE,
@@ -105,6 +106,10 @@ class SampleResult:
     """Of the spectrum."""
     t1: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Site -> T1 beside its width, and 1 sigma, **s**."""
+    recycle_delay: float = math.nan
+    """Time between scans, **s**; NaN: unknown."""
+    na_per_ta: float = math.nan
+    """Sodium per tantalum as weighed; NaN: unknown."""
     composition: xr.Dataset | None = None
     """From :func:`structkit.nmr.composition.find_composition`."""
     recoveries: tuple[RecoveryAt, ...] = ()
@@ -194,6 +199,13 @@ def _root(samples: Sequence[SampleResult]) -> xr.Dataset:
         "role": (over, _texts([one.role for one in samples]), _TEXT, "role"),
         TEMPERATURE: (over, kelvin, "K", "temperature of the spectrum"),
         LARMOR_FREQUENCY: (over, larmor, "MHz", "Larmor frequency"),
+        RECYCLE_DELAY: (over, [s.recycle_delay for s in samples], "s", "recycle delay"),
+        "na_per_ta": (
+            over,
+            [s.na_per_ta for s in samples],
+            "1",
+            "Na per Ta as weighed",
+        ),
         **_site_numbers(samples),
         **_composition(samples),
     }

@@ -10,6 +10,8 @@ name                          dims               meaning
 ``reason``                                       why there is no line fit
 ``temperature``               sample             ``K``, of the spectrum
 ``larmor_frequency``          sample             ``MHz``
+``recycle_delay``             sample             ``s``
+``na_per_ta``                 sample             ``1``, as weighed
 ``shift``, ``fwhm``,          sample, site       ``ppm``, ``Hz``, ``1``, intensity
 ``lorentzian_share``,                            times ``ppm``, ``1``; each with
 ``area``, ``population``                         ``_std``
@@ -83,6 +85,8 @@ _ROOT = {
     "reason": (SAMPLE,),
     "role": (SAMPLE,),
     "temperature": (SAMPLE,),
+    "recycle_delay": (SAMPLE,),
+    "na_per_ta": (SAMPLE,),
     "shift": (SAMPLE, SITE),
     "fwhm": (SAMPLE, SITE),
     "lorentzian_share": (SAMPLE, SITE),
