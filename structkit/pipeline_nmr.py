@@ -90,6 +90,7 @@ def run_nmr(
     output: Path | str,
     *,
     samples: Sequence[str] | None = None,
+    figures: bool = True,
 ) -> xr.DataTree:
     """Fit the NMR spectra and recoveries of a series file and store everything.
 
@@ -105,6 +106,8 @@ def run_nmr(
     samples : sequence of str, optional
         Ids; the control whose blank is used comes along. Default: all with ``nmr`` or
         ``t1``.
+    figures : bool
+        Draw them.
 
     Returns
     -------
@@ -129,7 +132,9 @@ def run_nmr(
         "source_file": str(series.path),
         "source_sha256": series.sha256,
     }
-    return _store(results, work, Path(output), attrs=attrs)
+    tree = series_dataset(results, remarks=work.remarks, attrs=_attrs(work, attrs))
+    store_results(tree, Path(output), figures=figures)
+    return tree
 
 
 def fit_files(
@@ -164,7 +169,10 @@ def fit_files(
         for name, path in zip(_names(paths), paths, strict=True)
     ]
     results = _compose(results, work, nominal={})
-    return _store(results, work, None if output is None else Path(output), attrs={})
+    tree = series_dataset(results, remarks=work.remarks, attrs=_attrs(work, {}))
+    if output is not None:
+        store_results(tree, Path(output))
+    return tree
 
 
 def fit_t1(
@@ -473,21 +481,7 @@ def _attrs(work: _Work, attrs: Mapping[str, str]) -> dict[str, str]:
     return {"nucleus": work.table.nucleus, **attrs, "software": software}
 
 
-def _store(
-    results: Sequence[SampleResult],
-    work: _Work,
-    output: Path | None,
-    *,
-    attrs: Mapping[str, str],
-) -> xr.DataTree:
-    """Return the results as a tree, written with its tables and figures."""
-    tree = series_dataset(results, remarks=work.remarks, attrs=_attrs(work, attrs))
-    if output is not None:
-        store_results(tree, output)
-    return tree
-
-
-def store_results(tree: xr.DataTree, output: Path) -> None:
+def store_results(tree: xr.DataTree, output: Path, *, figures: bool = True) -> None:
     """Write ``nmr.nc``, the tables and the figures below a folder.
 
     Parameters
@@ -496,6 +490,8 @@ def store_results(tree: xr.DataTree, output: Path) -> None:
         From :func:`run_nmr`, :func:`fit_files` or :func:`fit_t1`.
     output : Path
         The folder.
+    figures : bool
+        Draw them.
     """
     write_tree(tree, output / RESULT_FILE)
     folder = output / "tables"
@@ -504,7 +500,8 @@ def store_results(tree: xr.DataTree, output: Path) -> None:
     write_table(t1_table(tree), folder / "t1.csv")
     write_table(relaxation_table(tree), folder / "nmr_relaxation.csv")
     write_table(remarks_table(list_remarks(tree)), folder / "nmr_remarks.csv")
-    _draw(tree, output / "figures")
+    if figures:
+        _draw(tree, output / "figures")
 
 
 def _draw(tree: xr.DataTree, folder: Path) -> None:

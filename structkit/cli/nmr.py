@@ -213,6 +213,8 @@ def make_table(
     if shift_range is not None:
         written["range"] = list(shift_range)
     told = [f"--{k[-1]}: {text}" for k, text in check_nmr({"nmr": written}, ids=())]
+    names = [text.partition(":")[0] for text in sites]
+    told += [f"--site {n}: is given twice" for n in {*names} if names.count(n) > 1]
     try:
         table = NmrTable.model_validate(written)
     except ValidationError as error:

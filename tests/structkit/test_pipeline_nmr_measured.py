@@ -55,7 +55,7 @@ fwhm_hz = 30000.0
 def tables(folder: Path, text: str) -> dict[str, pd.DataFrame]:
     path = folder / "series.toml"
     path.write_text(text)
-    run_nmr(path, folder / "out")
+    run_nmr(path, folder / "out", figures=False)
     return {
         name: pd.read_csv(folder / "out" / "tables" / f"{name}.csv")
         for name in ("nmr_sites", "nmr_remarks")
