@@ -15,6 +15,7 @@ from structkit.errors import FitError, ReadError, StructkitError
 from structkit.io.manifest import SampleTable, SeriesFile, read_series
 from structkit.io.manifest_nmr import NmrTable
 from structkit.nmr.fit import fit_lines
+from structkit.nmr.line_fit import LineFit
 from structkit.nmr.relaxation import fit_relaxation
 from structkit.nmr.relaxation_problem import RelaxationModel
 from structkit.nmr.result_tables import (
@@ -32,6 +33,7 @@ from structkit.nmr.results import (
 )
 from structkit.nmr.site_recovery import SampleRecovery, measure_recoveries
 from structkit.nmr.sites import Site
+from structkit.nmr.widths import lifetime_width
 from structkit.pipeline_nmr_composition import (
     RESULT_FILE,
     Remark,
@@ -68,6 +70,7 @@ _KELVIN_AT_ZERO_CELSIUS = 273.15
 _HALF = 0.5
 _NEAR_TEMPERATURE = 30.0
 """Kelvin between a spectrum and the T1 that is told beside its widths."""
+_SIGMAS = 3.0
 _LEAST_TEMPERATURES = 2
 
 
@@ -308,6 +311,7 @@ def _fit_spectrum(result: SampleResult, path: Path, work: _Work) -> SampleResult
     if fit.status is not FitStatus.CONVERGED:
         work.say(result.name, path.name, f"{fit.status.value}: {fit.reason}")
     delay = recycle_delay_of(spectrum, work.table)
+    work.say(result.name, path.name, "\n".join(_impossible_widths(fit)))
     known = {
         site.name: (site.t1_s, site.t1_std_s) for site in sites if site.t1_s is not None
     }
@@ -318,6 +322,24 @@ def _fit_spectrum(result: SampleResult, path: Path, work: _Work) -> SampleResult
         t1=known,
         recycle_delay=math.nan if delay is None else delay,
     )
+
+
+def _impossible_widths(fit: LineFit) -> list[str]:
+    """Return what to know of lines that are sharper than their lifetime allows."""
+    told = []
+    for site, width, std in zip(
+        fit.model.sites, fit.fwhm_hz, fit.fwhm_std_hz, strict=True
+    ):
+        if site.t1_s is None:
+            continue
+        least = lifetime_width(site.t1_s)
+        spread = math.hypot(std, least * site.t1_std_s / site.t1_s)
+        if width + _SIGMAS * spread < least:
+            told.append(
+                f"{site.name} is {width:.0f} Hz wide, but its T1 of {site.t1_s:.3g} s "
+                f"makes at least {least:.0f} Hz: is that T1 of another line or sample?"
+            )
+    return told
 
 
 def _recover(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from structkit.errors import SchemaError
 from structkit.plot.style import (
@@ -23,6 +24,8 @@ from structkit.plot.style import (
     subscript_words,
 )
 from structkit.schema import MILLING_TIME, SITE
+
+_SIGMAS = 3.0
 
 
 def plot_linewidths(
@@ -43,7 +46,7 @@ def plot_linewidths(
     -------
     Axes
         Filled: the width. Hollow, with a bar from zero: ``1/(pi T1)``, the least that
-        lifetime makes of it.
+        lifetime makes of it. A line whose area is not three sigma is left out.
 
     Raises
     ------
@@ -58,7 +61,7 @@ def plot_linewidths(
     for place, name in enumerate(names):
         own = results.isel({SITE: place})
         width = own["fwhm"].to_numpy()[order]
-        kept = np.isfinite(width) & np.isfinite(time[order])
+        kept = np.isfinite(width) & np.isfinite(time[order]) & _seen(own)[order]
         if (sites is not None and name not in sites) or not kept.any():
             continue
         drawn = True
@@ -96,5 +99,19 @@ def plot_linewidths(
     ax.set_ylim(bottom=0.0)
     ax.set_xlabel(axis_label(results[MILLING_TIME]))
     ax.set_ylabel(axis_label(results["fwhm"]))
-    ax.legend(fontsize=NOTE_SIZE, frameon=False)
+    ax.legend(
+        fontsize=NOTE_SIZE,
+        frameon=False,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=2,
+    )
     return dress_axes(ax)
+
+
+def _seen(own: xr.Dataset) -> NDArray[np.bool_]:
+    """Return where the area of a site stands out; everywhere where it is not told."""
+    if "area" not in own or "area_std" not in own:
+        return np.ones(own["fwhm"].shape, dtype=bool)
+    std = np.nan_to_num(own["area_std"].to_numpy())
+    return np.asarray(own["area"].to_numpy() > _SIGMAS * std)

@@ -70,15 +70,10 @@ def plot_recovery(recovery: xr.Dataset, site: str, *, ax: Axes | None = None) ->
     ax.set_xscale("log")
     ax.set_xlabel(axis_label(recovery[DELAY]))
     ax.set_ylabel("area / area at equilibrium")
-    ax.text(
-        0.97,
-        0.06,
-        f"{subscript_words(site)}\n{tell_t1(own)}",
-        transform=ax.transAxes,
-        ha="right",
-        fontsize=NOTE_SIZE,
-    )
-    return dress_axes(ax)
+    dress_axes(ax)
+    told = f"{subscript_words(site)}: {tell_t1(own)}"
+    ax.set_title(told, fontsize=NOTE_SIZE, loc="left")
+    return ax
 
 
 def compose_recoveries(recovery: xr.Dataset, *, title: str = "") -> Figure:
@@ -105,7 +100,7 @@ def compose_recoveries(recovery: xr.Dataset, *, title: str = "") -> Figure:
             ax.set_ylabel("")
     kelvin = float(recovery[TEMPERATURE])
     told = f"{title}, {kelvin:.0f} K" if np.isfinite(kelvin) else title
-    panels[0].set_title(told, fontsize=LABEL_SIZE, loc="left")
+    figure.suptitle(told, fontsize=LABEL_SIZE)
     return figure
 
 

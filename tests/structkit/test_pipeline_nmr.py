@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 import pytest
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from structkit.errors import ReadError
 from structkit.io.manifest_nmr import NmrTable
 from structkit.nmr.bpp import quadrupolar_rate
-from structkit.pipeline_nmr import fit_files, fit_t1, run_nmr
+from structkit.pipeline_nmr import fit_files, fit_t1, run_nmr, store_results
 from structkit.schema.nmr_results import validate_nmr_results
 from structkit.store import read_tree
 
@@ -165,7 +166,7 @@ def motion(kelvin: float) -> float:
 
 @pytest.fixture(scope="module")
 def output(series: Path) -> Path:
-    run_nmr(series, series.parent / "out")
+    run_nmr(series, series.parent / "out", figures=False)
     return series.parent / "out"
 
 
@@ -239,6 +240,23 @@ def test_stored_tree_is_as_its_schema_says(output: Path) -> None:
         assert (output / "tables" / f"{name}.csv").is_file()
 
 
+def test_figures_are_those_of_what_was_fitted(
+    output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+
+    def keep(figure: Figure, path: Path) -> Path:
+        assert figure.axes
+        written.append(path.relative_to(tmp_path / "figures").as_posix())
+        return path
+
+    monkeypatch.setattr("structkit.plot.style.write_figure", keep)
+    store_results(read_tree(output / "nmr.nc"), tmp_path)
+    recoveries = [f"nmr/4h_t1_{number}.png" for number in (1, 2, 3)]
+    lines = ["nmr/NTC.png", "nmr/4h.png", "nmr/4h_relaxation.png"]
+    assert sorted(written) == sorted([*lines, *recoveries])
+
+
 def write_text(path: Path, values: NDArray[np.float64]) -> Path:
     shift = np.linspace(-100.0, 100.0, values.size)
     rows = "".join(f"{x:.4f},{y:.6g}\n" for x, y in zip(shift, values, strict=True))
@@ -296,6 +314,28 @@ def test_phase_of_a_transform_is_fitted_with_its_lines(tmp_path: Path) -> None:
         scores.append(off / float(root["shift_std"][0, 0]))
     # mean of squares of eight normal numbers: 99.9 % below
     assert np.mean(np.square(scores)) < 3.3
+
+
+def test_a_line_sharper_than_its_lifetime_is_told(tmp_path: Path) -> None:
+    """T1 of two sites swapped: 0.6 ms make 530 Hz, the line of NaCl has 250."""
+    path = write_bruker(
+        tmp_path / "1", make_decay({"NaCl": 1.0}, np.random.default_rng(1))
+    )
+    site = {"name": "NaCl", "shift_ppm": 7.0, "t1_s": 0.0006, "t1_std_s": 1e-5}
+    swapped = fit_files([path], table=NmrTable.model_validate({"site": [site]}))
+    told = " ".join(str(text) for text in swapped["remark_text"].to_numpy())
+    assert "makes at least 531 Hz" in told
+    right = {**site, "t1_s": 11.0, "t1_std_s": 1.0}
+    plain = fit_files([path], table=NmrTable.model_validate({"site": [right]}))
+    assert plain["remark_text"].size == 0
+
+
+def test_a_larmor_frequency_that_no_magnet_makes_is_told(tmp_path: Path) -> None:
+    """73.39 MHz, printed for 79.39."""
+    decay = make_decay({"NTOC": 1.0}, np.random.default_rng(1))
+    tree = fit_files([write_bruker(tmp_path / "1", decay, mhz=73.39)])
+    told = " ".join(str(text) for text in tree["remark_text"].to_numpy())
+    assert "23Na would need a magnet of 277.4 MHz for 1H" in told
 
 
 def test_samples_are_chosen_with_their_control(series: Path, tmp_path: Path) -> None:

@@ -42,6 +42,15 @@ def test_widths_stand_in_the_order_of_time_with_their_lifetime_part() -> None:
     ]
 
 
+def test_a_line_that_is_not_seen_is_left_out() -> None:
+    over = ("sample", "site")
+    results = make_results().assign(
+        area=(over, [[5.0, 1.0], [0.2, 1.0]]), area_std=(over, np.full((2, 2), 0.1))
+    )
+    widths = plot_linewidths(results).get_lines()[0]
+    assert list(np.asarray(widths.get_xdata())) == [4.0]
+
+
 def test_nothing_to_draw_is_told() -> None:
     with pytest.raises(SchemaError, match="no width has a milling time"):
         plot_linewidths(make_results(), sites=["NaCl"])
