@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from benchmarks import cases, startup
 from benchmarks.cases import Case
 from benchmarks.eis_speed import measure_eis
+from benchmarks.nmr_speed import measure_nmr
 from benchmarks.raman_speed import measure_raman
 from benchmarks.table import Row, to_markdown, to_text
 from benchmarks.timing import Timing, measure
@@ -59,6 +60,7 @@ def measure_all(repeats: int, *, with_peers: bool) -> Iterator[Row]:
     yield from measure_native(cases.milling(), repeats, warm=80.0)
     yield from measure_raman(repeats)
     yield from measure_eis(repeats)
+    yield from measure_nmr(repeats)
     yield from measure_startup(repeats)
 
 

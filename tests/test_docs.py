@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from refinement.engines import ENGINES
 from refinement.engines.native.options import NativeOptions
-from structkit.io import manifest, manifest_eis, manifest_raman
+from structkit.io import manifest, manifest_eis, manifest_nmr, manifest_raman
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
@@ -26,6 +26,9 @@ TABLES = (
     manifest.JointTable,
     manifest.MillTable,
     manifest.SampleTable,
+    manifest_nmr.NmrTable,
+    manifest_nmr.SiteTable,
+    manifest_nmr.T1Table,
     manifest_raman.RamanTable,
     manifest_raman.TemplateTable,
     manifest_eis.EisTable,
@@ -58,9 +61,14 @@ def test_every_key_of_the_series_file_is_listed(model: type[BaseModel]) -> None:
         "phase",
         "component",
         "template",
+        "site",
     }
     for name in names:
-        own = [f"xrd.{name}]", f"raman.{name}]"] if name in tables else []
+        own = (
+            [f"{top}.{name}]" for top in ("xrd", "raman", "nmr")]
+            if name in tables
+            else []
+        )
         marks = [f"`{name}`", *own]
         assert any(mark in text for mark in marks), name
 

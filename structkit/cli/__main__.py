@@ -64,6 +64,11 @@ VERBS = (
         "structkit.cli.engines",
         "List the refinement engines and where they are.",
     ),
+    Verb(
+        "nmr",
+        "structkit.cli.nmr",
+        "Fit NMR lines and T1, or say what areas mean.",
+    ),
     Verb("phases", "structkit.cli.phases", "List the crystal structures at hand."),
     Verb(
         "raman",

@@ -1,9 +1,9 @@
 """The series file: which samples there are, what was measured, how to analyse it.
 
-A TOML file with the tables ``[series]``, ``[xrd]``, ``[raman]``, ``[eis]`` and one
-``[[sample]]`` for each sample. All its mistakes are reported at once, each with its key
-path (``sample[2].milling_time``, counted from 0). Paths in it are relative to its
-folder.
+A TOML file with the tables ``[series]``, ``[xrd]``, ``[raman]``, ``[eis]``, ``[nmr]``
+and one ``[[sample]]`` for each sample. All its mistakes are reported at once, each with
+its key path (``sample[2].milling_time``, counted from 0). Paths in it are relative to
+its folder.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from structkit.io.manifest_eis import (
     PelletTable,
     as_file,
 )
+from structkit.io.manifest_nmr import NmrTable, Recoveries
 from structkit.io.manifest_raman import RamanTable
 from structkit.io.mistakes import Mistake, cross_check, gather, translate
 from structkit.io.read import read_pattern
@@ -306,8 +307,8 @@ class SampleTable(Table):
     """Its pellet, where it is not that of ``[eis]``."""
     nmr: DataFolder | None = None
     """NMR spectrum."""
-    t1: DataFolder | None = None
-    """Inversion recovery."""
+    t1: Recoveries | None = None
+    """Inversion or saturation recoveries."""
     spike: StandardTable | None = None
     """A standard weighed into this sample alone."""
 
@@ -334,6 +335,8 @@ class SeriesFile(Table):
     """How the Raman spectra are read and fitted; absent: the defaults."""
     eis: EisTable | None = None
     """Pellets, cell and circuit of the impedance spectra; absent: the defaults."""
+    nmr: NmrTable | None = None
+    """How NMR spectra and recoveries are read and fitted; absent: the defaults."""
     mill: MillTable | None = None
     """Balls, powder and frequency of the mill."""
     samples: Annotated[tuple[SampleTable, ...], Field(min_length=1)] = Field(

@@ -143,6 +143,18 @@ def cross_check(data: Mapping[str, Any]) -> Iterator[Mistake]:
     yield from _check_mixtures(data, phases)
     yield from _check_compositions(data)
     yield from _check_samples(data)
+    yield from _check_nmr(data)
+
+
+def _check_nmr(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Yield the mistakes of ``[nmr]``."""
+    from structkit.io.manifest_nmr import check_nmr  # it builds on this module
+
+    table = _table(data, "nmr")
+    yield from _check_repeats(table.get("site"), ("nmr", "site"), "name")
+    ids = [name for name in _names(data.get("sample"), "id") if name is not None]
+    for location, message in check_nmr(data, ids=ids):
+        yield Mistake(location=location, message=message)
 
 
 def _table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:

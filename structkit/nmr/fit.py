@@ -21,6 +21,7 @@ from structkit.nmr.line_noise import (
 )
 from structkit.nmr.minimise import Minimum, minimise_squares
 from structkit.nmr.sites import LineFitOptions, Site
+from structkit.nmr.spectrum import find_correlation
 from structkit.schema import (
     CHEMICAL_SHIFT,
     INTENSITY,
@@ -239,7 +240,7 @@ def _noise(
     spectrum: xr.Dataset, options: LineFitOptions
 ) -> tuple[float, bool, NoiseCorrelation | None]:
     """Return sigma of a point, whether it is known, and its correlation."""
-    correlation = None
+    correlation = find_correlation(spectrum)
     if options.correlation_length is not None:
         correlation = constant_correlation(options.correlation_length)
     shift = spectrum[CHEMICAL_SHIFT].to_numpy()

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _MOST_LAGS = 400
+_MOST_FILTER_LAGS = 8192
+"""Lags of a known processing: the filter's points show at long ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +107,41 @@ def correlation_length_of(weights: Floats, n_filled: int) -> float:
     """
     power = float(np.sum(weights**2))
     return float(n_filled * weights[0] ** 2 / (2.0 * power))
+
+
+def correlation_of_processing(
+    weights: Floats, n_filled: int, *, group_delay: float = 0.0
+) -> NoiseCorrelation:
+    """Return the autocorrelation of the noise of a spectrum by its processing.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (n_acquired,)
+        Apodisation of the decay; ones for none.
+    n_filled : int
+        Points after zero filling.
+    group_delay : float
+        Points of the digital filter before time zero.
+
+    Returns
+    -------
+    NoiseCorrelation
+        Exact for white noise in the decay. The noise of the filter's points, before
+        time zero, is in it: :func:`correlation_length_of` leaves it out.
+
+    Notes
+    -----
+    The real part at lag k is ``Re sum w_j^2 exp(2 pi i k (j - delay) / n_filled)``
+    over the sum of the squares. Without a filter the first point, which a transform
+    halves, is taken as half: what lines of any width see beside it.
+    """
+    power = weights**2
+    if group_delay == 0.0:
+        power[0] *= 0.5
+    phased = np.fft.ifft(power, n_filled)[: n_filled // 2] * n_filled
+    lags = np.arange(phased.size)[:_MOST_FILTER_LAGS]
+    turn = np.exp(-2j * np.pi * lags * group_delay / n_filled)
+    return NoiseCorrelation((phased[: lags.size] * turn).real / float(power.sum()))
 
 
 def detrend(values: Floats, axis: Floats) -> Floats:

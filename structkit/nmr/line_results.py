@@ -75,12 +75,17 @@ def tabulate_lines(fit: LineFit) -> xr.Dataset:
             table[f"{name}_std"] = (SITE, std[name], told)
     both = (SITE, OTHER_SITE)
     table = table.assign_coords({OTHER_SITE: list(fit.names)})
-    table["area_covariance"] = (both, fit.area_covariance, {"units": "ppm2"})
-    table["population_covariance"] = (both, fit.population_covariance, {"units": "1"})
+    for name, numbers, units in (
+        ("area", fit.area_covariance, "ppm2"),
+        ("population", fit.population_covariance, "1"),
+    ):
+        told = {"units": units, "long_name": f"covariance of the {name}s"}
+        table[f"{name}_covariance"] = (both, numbers, told)
     trades = dict.fromkeys(fit.names, "")
     for group in fit.find_groups():
         trades.update(dict.fromkeys(group.sites, " + ".join(group.sites)))
-    table["trades_with"] = (SITE, np.asarray(list(trades.values()), dtype=str))
+    sums = np.asarray(list(trades.values()), dtype=str)
+    table["trades_with"] = (SITE, sums, {"long_name": "sites known as a sum only"})
     return _with_curves(table, fit)
 
 

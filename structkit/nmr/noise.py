@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
 from structkit.errors import FitError
 
@@ -45,12 +46,12 @@ def find_signal_free(intensity: Floats) -> Mask:
     quiet = scatter <= 2.0 * np.quantile(scatter, 0.25)
     free = np.zeros(n_points, dtype=bool)
     free[: n_blocks * width] = np.repeat(quiet, width)
-    near = np.ones(max(n_points // 256, 5)) / max(n_points // 256, 5)
+    near = max(n_points // 256, 5)
     for _ in range(_ROUNDS):
         some = np.flatnonzero(free)[:: max(n_points // _FIT_POINTS, 1)]
         fit = np.polynomial.Chebyshev.fit(place[some], intensity[some], 3)
         residual = intensity - fit(place)
-        smooth = np.convolve(residual, near, mode="same")
+        smooth = uniform_filter1d(residual, near, mode="constant")
         kept = free & _within(residual, some) & _within(smooth, some)
         if kept.sum() < max(_MIN_FREE, 0.05 * n_points) or kept.sum() == free.sum():
             break

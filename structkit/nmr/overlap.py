@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import least_squares
 
 from structkit.errors import SchemaError
+from structkit.nmr.lineshapes import evaluate_lines
 from structkit.nmr.recovery import RecoveryFit, fit_recovery
 from structkit.nmr.recovery_laws import RecoveryLaw
 from structkit.nmr.separable import Separable, SeparableFit, fit_separable
@@ -103,14 +104,8 @@ def make_pseudo_voigts(
     lorentzian = [0.5] * first.size if shares is None else list(shares)
 
     def evaluate(parameters: Floats) -> Floats:
-        lines = []
-        for centre, width, share in parameters.reshape(-1, _PER_SITE):
-            place = 2.0 * (shift - centre) / width
-            lorentz = 2.0 / (math.pi * width * (1.0 + place**2))
-            height = 2.0 * math.sqrt(math.log(2.0) / math.pi) / width
-            gauss = height * np.exp(-math.log(2.0) * place**2)
-            lines.append(share * lorentz + (1.0 - share) * gauss)
-        return np.column_stack(lines)
+        centre, width, share = parameters.reshape(-1, _PER_SITE).T
+        return evaluate_lines(shift, centre, width, share=share).value.T
 
     start, low, high = [], [], []
     for centre, width, share in zip(centres, first, lorentzian, strict=True):

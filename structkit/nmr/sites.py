@@ -107,9 +107,9 @@ class LineFitOptions:
     noise_window_ppm: tuple[float, float] | None = None
     """Where there is no signal: gives noise and its correlation, **ppm**."""
     correlation_length: float | None = None
-    """Points that share one noise value; measured by default, which understates long
-    ones by some 15 %: give that of the processing where it is known
-    (:func:`structkit.nmr.line_noise.correlation_length_of`)."""
+    """Points that share one noise value. By default the correlation is that of the
+    processing (:func:`structkit.nmr.spectrum.find_correlation`) where a decay was
+    processed here, else measured, which understates long ones by some 15 %."""
     spin: float = 1.5
     """Of the nucleus, for Czjzek lines."""
     n_starts: int = 6

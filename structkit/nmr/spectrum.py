@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from structkit.errors import FitError, SchemaError
+from structkit.nmr.line_noise import NoiseCorrelation, correlation_of_processing
 from structkit.nmr.noise import (
     exclude_regions,
     find_signal_free,
@@ -42,6 +43,8 @@ Floats = NDArray[np.float64]
 
 NOISE_CORRELATION = "noise_correlation"
 """attr: variance of the sum of many points over that of independent ones."""
+_DWELL, _DECAY_POINTS = "dwell", "decay_points"
+_SIZE, _FILTER_POINTS = "size", "filter_points"
 AREA = "area"
 REGION = "region"
 _MIN_POINTS = 16
@@ -105,7 +108,8 @@ def process_decay(
         Spectrum with ``intensity_imag``, ``intensity_std`` (noise of one point, from
         the points without line of the strongest row) and the attrs ``phase0``,
         ``phase1`` (degree), ``lorentz_broadening``, ``gauss_broadening`` (Hz),
-        ``baseline`` and ``noise_correlation``. Noise that cannot be told is absent.
+        ``baseline``, ``noise_correlation`` and what :func:`find_correlation` needs.
+        Noise that cannot be told is absent.
 
     Raises
     ------
@@ -167,8 +171,34 @@ def process_decay(
             "gauss_broadening": options.gauss_broadening,
             "baseline": options.baseline,
             NOISE_CORRELATION: _noise_correlation(weights, size, group_delay),
+            _DWELL: dwell,
+            _DECAY_POINTS: n_points,
+            _SIZE: size,
+            _FILTER_POINTS: group_delay,
         },
     )
+
+
+def find_correlation(spectrum: xr.Dataset) -> NoiseCorrelation | None:
+    """Return how points share noise by the processing; None: it was not ours.
+
+    Parameters
+    ----------
+    spectrum : xarray.Dataset
+        From :func:`process_decay`, or a part of it; its points as they were.
+    """
+    attrs = spectrum.attrs
+    if any(name not in attrs for name in (_DWELL, _DECAY_POINTS, _SIZE)):
+        return None
+    origin = float(attrs[_FILTER_POINTS])
+    weights = apodisation(
+        int(attrs[_DECAY_POINTS]),
+        float(attrs[_DWELL]),
+        lorentz=float(attrs["lorentz_broadening"]),
+        gauss=float(attrs["gauss_broadening"]),
+        origin=origin,
+    )
+    return correlation_of_processing(weights, int(attrs[_SIZE]), group_delay=origin)
 
 
 def _frequencies(decay: xr.Dataset) -> tuple[float, float]:

@@ -137,6 +137,8 @@ def test_contract_is_read_in_full(folder: Path) -> None:
     assert second.eis[0].temperature == -25.0
     assert second.eis[1].temperature == pytest.approx(25.0)
     assert second.nmr == folder / "nmr"
+    assert second.t1 is not None
+    assert second.t1[0].folder == folder / "t1"
     assert second.spike is not None
 
 

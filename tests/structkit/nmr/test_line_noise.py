@@ -6,9 +6,11 @@ import pytest
 from structkit.nmr.line_noise import (
     constant_correlation,
     correlation_length_of,
+    correlation_of_processing,
     detrend,
     measure_correlation,
 )
+from structkit.nmr.transform import apodisation, transform_decay
 
 
 def test_white_noise_is_independent() -> None:
@@ -43,3 +45,26 @@ def test_filter_is_the_matrix_of_autocorrelations() -> None:
 def test_detrending_takes_a_line_away() -> None:
     axis = np.linspace(-5.0, 9.0, 50)
     assert np.abs(detrend(3.0 - 0.2 * axis, axis)).max() < 1e-12
+
+
+SIZE = 1024
+
+
+@pytest.mark.parametrize("group_delay", [0.0, 37.4])
+def test_noise_of_a_processing_is_that_of_many_transforms(group_delay: float) -> None:
+    rng = np.random.default_rng(3)
+    weights = apodisation(500, 1e-5, lorentz=100.0, gauss=0.0, origin=group_delay)
+    decay = rng.normal(size=(4000, 500)) + 1j * rng.normal(size=(4000, 500))
+    real = transform_decay(decay * weights, SIZE, group_delay=group_delay).real
+    told = correlation_of_processing(weights, SIZE, group_delay=group_delay)
+    power = real[:, 100] @ real[:, 100]
+    measured = [real[:, 100] @ real[:, 100 + lag] / power for lag in range(60)]
+    # 4 / sqrt(4000 transforms)
+    assert told.lags[:60] == pytest.approx(measured, abs=0.063)
+
+
+def test_length_of_a_processing_without_filter_is_the_plain_one() -> None:
+    weights = apodisation(500, 1e-5, lorentz=100.0, gauss=0.0)
+    told = correlation_of_processing(weights, SIZE).length
+    # the first of 500 weights, which fall, counts half
+    assert told == pytest.approx(correlation_length_of(weights, SIZE), rel=5e-3)
