@@ -64,6 +64,8 @@ _CHOICES = 3
 """Times the smoothness is chosen anew, as bands that were fitted under another one
 hide what the baseline needs."""
 _OUTLIER = 5.0
+_DESCRIBED = 1.2
+"""Chi-square for each point below which no spike has led the first steps astray."""
 _ROUNDS = 3
 """Times outliers are weighed anew, as a fit without the worst shows the others."""
 _SAME_WEIGHT = 0.05
@@ -222,7 +224,8 @@ def fit_blocks(
         fit = _continued(replace(fit, smoothness=chosen), start)
         return _resist_spikes(_improve(fit), blocks)
     begun = _begin(fit)
-    if model.loss == "robust":
+    described = 2.0 * begun.solution.cost < _DESCRIBED * fit.n_points
+    if model.loss == "robust" and not described:
         lighter = _reweighted(begun, blocks)
         if lighter is not None:
             # Spikes may have drawn bands and baseline: begin again without them.
