@@ -64,7 +64,9 @@ def write_gamry(spectrum: xr.Dataset, path: Path, *, title: str) -> Path:
 def write_chronoa(run: xr.Dataset, path: Path, *, title: str) -> Path:
     """Write a polarization run as Gamry's chronoamperometry; as :func:`write_gamry`."""
     columns = (
-        run[name].to_numpy() for name in (TIME, VOLTAGE, CURRENT) if name in run.variables
+        run[name].to_numpy()
+        for name in (TIME, VOLTAGE, CURRENT)
+        if name in run.variables
     )
     rows = [
         f"\t{number}\t{time:.6g}\t{volt:.6g}\t{ampere:.9g}\t0\t0\t0\t5\t..........."

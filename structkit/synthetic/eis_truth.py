@@ -133,7 +133,9 @@ class EisTruth:
         whole = solve_medium([shares[n] for n in names], [phases[n] for n in names])
         return float(whole * 10.0 ** (self.overmilling_dex * worn))
 
-    def activation_energy(self, species: Species, temperatures: Sequence[float]) -> float:
+    def activation_energy(
+        self, species: Species, temperatures: Sequence[float]
+    ) -> float:
         """Return the slope of ln(sigma T) over 1/kT of a set of temperatures, **eV**.
 
         A mixture's plot is a little curved: the set belongs to the number.
