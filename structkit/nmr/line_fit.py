@@ -283,7 +283,7 @@ def _other_answer(fit: LineFit, i: int, k: int) -> bool:
     covariance = fit.area_covariance
     for values in fit.minima:
         move = fit.model.unit * fit.model.site_areas(values)[0] - fit.areas
-        both = [abs(move[j]) > _OTHER * math.sqrt(covariance[j, j]) for j in (i, k)]
+        both = [abs(move[j]) > _OTHER * math.sqrt(max(covariance[j, j], 0.0)) for j in (i, k)]
         opposed = move[i] * move[k] < 0.0
         if all(both) and opposed and abs(move[i] + move[k]) < 0.5 * abs(move[i]):
             return True
