@@ -17,11 +17,10 @@ import numpy as np
 import xarray as xr
 
 import structkit
-from structkit.eis.arcs import sum_resistances
 from structkit.eis.arrhenius import fit_arrhenius
 from structkit.eis.arrhenius_line import ArrheniusSettings
+from structkit.eis.circuits import M0, M1, M3
 from structkit.eis.conductivity import compute_conductivity, make_resistances
-from structkit.eis.fit import fit_impedance_series
 from structkit.eis.identify import IdentifyOptions, identify_circuit
 from structkit.eis.leads import ShortCell
 from structkit.eis.pellet import Pellet
@@ -38,7 +37,11 @@ from structkit.nmr.composition import correct_saturation, find_composition
 from structkit.nmr.fields import review_larmor
 from structkit.nmr.fit import fit_lines
 from structkit.nmr.line_fit import LineFit
-from structkit.nmr.overlap import OverlapFit, fit_overlapped_recovery, make_pseudo_voigts
+from structkit.nmr.overlap import (
+    OverlapFit,
+    fit_overlapped_recovery,
+    make_pseudo_voigts,
+)
 from structkit.nmr.recovery_laws import RecoveryLaw
 from structkit.nmr.response import Blank, CompositionSettings
 from structkit.nmr.sites import LineFitOptions, Site
@@ -325,9 +328,11 @@ def _measure_sweep(
 def _measure_series(study: EisStudy, notes: _Notes) -> None:
     """Measure the activation energy of the temperature series."""
     own = study.truth.sel({SAMPLE: SERIES_SAMPLE})
-    options = IdentifyOptions(cell_constant=pellet_of(own).cell_constant)
-    circuit = identify_circuit(study.series[0], options).chosen.fit.circuit
-    found = [sum_resistances(one) for one in fit_impedance_series(study.series, circuit)]
+    options = IdentifyOptions(
+        cell_constant=pellet_of(own).cell_constant, models=(M0, M1, M3)
+    )
+    totals = [identify_circuit(one, options).verdict("total") for one in study.series]
+    found = [(one.resistance, one.resistance_std) for one in totals]
     kelvin = [float(one) for one in study.truth[TEMPERATURE].to_numpy()]
     fits = fit_arrhenius(
         _conductivity(found, kelvin, own),
@@ -509,16 +514,18 @@ def _measure_lines(study: NmrStudy, seed: int, notes: _Notes) -> None:
                 status=found.status.value,
             )
         )
-    _judge_t1(t1, notes)
+    _judge_t1(t1, float(study.truth["flip_angle"]), notes)
     notes.figures += _contents(study, seed, fits=(sample, blank), times=(t1, std))
 
 
-def _judge_t1(t1: dict[str, float], notes: _Notes) -> None:
+def _judge_t1(t1: dict[str, float], flip_degree: float, notes: _Notes) -> None:
     """Look for exchanged and for long T1."""
     references = {"milled alone": T1_MILLED_ALONE_S, "bulk": T1_BULK_S}
     told = review_assignment(t1, references)
     notes.flags["t1_swap"] = any(one.ambiguous_swap for one in told)
-    saturated = find_saturated({"NaCl": t1["NaCl"]}, recycle_delay=RECYCLE_S)
+    saturated = find_saturated(
+        {"NaCl": t1["NaCl"]}, recycle_delay=RECYCLE_S, flip_angle_degree=flip_degree
+    )
     factors = saturated.get("NaCl", ())
     notes.flags["saturated_nacl"] = any(one < SATURATED for one in factors)
 

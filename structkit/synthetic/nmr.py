@@ -81,7 +81,7 @@ class Line:
 
     def evaluate(self, time: Floats, *, carrier_hz: float, mas_hz: float) -> Complexes:
         """Return the decay at times after the pulse, **s**."""
-        decay = np.exp(-np.pi * self.lorentz_hz * time)
+        decay: Complexes = np.exp(-np.pi * self.lorentz_hz * time).astype(complex)
         decay = decay * np.exp(-((np.pi * self.gauss_hz * time) ** 2) / (4 * np.log(2)))
         if self.second_order_hz > 0.0:
             turn = 4j * np.pi * self.second_order_hz * time
@@ -89,8 +89,11 @@ class Line:
         first = 0.5 * self.sidebands * _FIRST_SIDEBANDS
         second = 0.5 * self.sidebands * (1.0 - _FIRST_SIDEBANDS)
         rotor = 2.0 * np.pi * mas_hz * time
-        echo = 1.0 - self.sidebands
-        echo = echo + 2.0 * (first * np.cos(rotor) + second * np.cos(2.0 * rotor))
+        echo = (
+            1.0
+            - self.sidebands
+            + 2.0 * (first * np.cos(rotor) + second * np.cos(2.0 * rotor))
+        )
         turning = np.exp(2j * np.pi * (self.offset_hz - carrier_hz) * time)
         return np.asarray(self.amplitude * decay * echo * turning)
 
