@@ -19,7 +19,7 @@ import xarray as xr
 import structkit
 from structkit.eis.arrhenius import fit_arrhenius
 from structkit.eis.arrhenius_line import ArrheniusSettings
-from structkit.eis.circuits import M0, M1, M3
+from structkit.eis.circuits import M0, M1
 from structkit.eis.conductivity import compute_conductivity, make_resistances
 from structkit.eis.identify import IdentifyOptions, identify_circuit
 from structkit.eis.leads import ShortCell
@@ -94,6 +94,10 @@ _POINT_STD_K, _CHAMBER_STD_K = 0.3, 1.0
 _RESPONSE_STD = 0.03
 _WINDOW_PPM = (-60.0, 100.0)
 _LINES_PPM = (-50.0, 95.0)
+_LINES = (("NTOC", -11.2, 350.0), ("NaCl", 7.2, 200.0), ("Na2O", 55.0, 400.0))
+"""Where lines are looked for, **ppm**, and their widths, **Hz**."""
+_SHIFT_STD_PPM, _WIDTH_LOG_STD = 0.5, 0.4
+"""How well both are known beforehand."""
 _SOURCES = ("eis/*.py", "nmr/*.py", "io/**/*.py", "synthetic/*.py")
 
 
@@ -329,7 +333,7 @@ def _measure_series(study: EisStudy, notes: _Notes) -> None:
     """Measure the activation energy of the temperature series."""
     own = study.truth.sel({SAMPLE: SERIES_SAMPLE})
     options = IdentifyOptions(
-        cell_constant=pellet_of(own).cell_constant, models=(M0, M1, M3)
+        cell_constant=pellet_of(own).cell_constant, models=(M0, M1)
     )
     totals = [identify_circuit(one, options).verdict("total") for one in study.series]
     found = [(one.resistance, one.resistance_std) for one in totals]
@@ -442,9 +446,7 @@ def _line_regions(decay: xr.Dataset) -> tuple[tuple[float, float], ...]:
 
 
 def fit_sample(spectrum: xr.Dataset, *, oxide: bool = True) -> LineFit:
-    """Fit the lines of the product, NaCl and Na2O."""
-    places = ((-11.0, 330.0, (150.0, 900.0)), (7.2, 200.0, (80.0, 600.0)))
-    places += ((55.0, 400.0, (150.0, 1200.0)),)
+    """Fit the lines of the product, NaCl and Na2O, roughly known beforehand."""
     sites = [
         Site(
             name=name,
@@ -452,9 +454,11 @@ def fit_sample(spectrum: xr.Dataset, *, oxide: bool = True) -> LineFit:
             fwhm_hz=width,
             shape="voigt",
             shift_window_ppm=(shift - 2.0, shift + 2.0),
-            fwhm_window_hz=limits,
+            fwhm_window_hz=(0.25 * width, 4.0 * width),
+            shift_prior_std_ppm=_SHIFT_STD_PPM,
+            fwhm_prior_log_std=_WIDTH_LOG_STD,
         )
-        for name, (shift, width, limits) in zip(SITES, places, strict=True)
+        for name, shift, width in _LINES
     ]
     options = LineFitOptions(window_ppm=_WINDOW_PPM, baseline_order=2, phase="zero")
     return fit_lines(spectrum, sites if oxide else sites[:2], options)
