@@ -7,9 +7,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
-from structkit.eis.arcs import ArcResult, describe_arcs, sum_resistances
+from structkit.eis.arcs import (
+    ArcResult,
+    describe_arcs,
+    series_resistors,
+    sum_resistances,
+)
 from structkit.eis.capacitance import (
     BULK,
+    CAPACITANCE_RANGES,
     GRAIN_BOUNDARY,
     TOTAL,
     VACUUM_PERMITTIVITY,
@@ -26,6 +32,8 @@ from structkit.schema import FitStatus
 _LOOSE = 0.5
 """Standard uncertainty of ln R above which an arc is not told from its neighbour."""
 _TYPICAL_PERMITTIVITY = (10.0, 20.0)
+_LARGEST_CAPACITANCE = CAPACITANCE_RANGES["surface layer"][1]
+"""Times L/A, **F/cm**: above it an arc is of an electrode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +135,9 @@ def identify_circuit(
     -----
     ``BIC = n ln(chi2/N) + k ln n``; N residuals count as ``n = N (1 - r)/(1 + r)``
     independent ones, r being the correlation of neighbours in the best fit: a circuit
-    that misses a little everywhere does not buy another arc with it.
+    that misses a little everywhere does not buy another arc with it. A circuit with an
+    arc whose resistance is not determined is not chosen. With a cell constant the total
+    leaves out arcs whose ``C L/A`` is that of an electrode, above 1e-7 F/cm.
 
     A bulk claim needs the apex inside the band and, with a cell constant, a relative
     permittivity ``C L/(A eps0)`` within its gate. A boundary claim needs a second arc
@@ -183,13 +193,43 @@ def judge_fit(
 
 
 def _choose(candidates: tuple[Candidate, ...], margin: float) -> Candidate:
-    """Return the candidate of least BIC; more parameters must earn the margin."""
+    """Return the candidate of least BIC; more parameters must earn the margin.
+
+    A circuit with an arc whose resistance the data leave open is never preferred to a
+    simpler one: it fits noise, and nothing could be said with it.
+    """
     ordered = sorted(candidates, key=lambda one: len(one.fit.names))
     winner = ordered[0]
     for one in ordered[1:]:
-        if one.bic < winner.bic - margin:
+        if one.bic < winner.bic - margin and _knows_arcs(one.fit):
             winner = one
     return winner
+
+
+def _knows_arcs(fit: ImpedanceFit) -> bool:
+    """Return whether the resistance of every arc is determined."""
+    return all(
+        arc.resistance_std < _LOOSE * arc.resistance for arc in describe_arcs(fit)
+    )
+
+
+def _sum_pellet(
+    fit: ImpedanceFit, arcs: tuple[ArcResult, ...], cell: float | None
+) -> tuple[float, float, str]:
+    """Return the resistance of the pellet, its 1 sigma, and what was left out.
+
+    An arc that has the capacitance of an electrode interface is none of the pellet.
+    """
+    outside = [
+        arc.resistor
+        for arc in arcs
+        if cell is not None and arc.capacitance * cell > _LARGEST_CAPACITANCE
+    ]
+    kept = tuple(name for name in series_resistors(fit) if name not in outside)
+    if not outside or not kept:
+        return *sum_resistances(fit), ""
+    told = f", without {', '.join(outside)}: C L/A is that of an electrode"
+    return *sum_resistances(fit, kept), told
 
 
 def _judge(
@@ -200,11 +240,12 @@ def _judge(
 ) -> tuple[Verdict, ...]:
     """Return the verdicts on bulk, grain boundary and total."""
     fit = chosen.fit
-    total, total_std = sum_resistances(fit)
+    total, total_std, without = _sum_pellet(fit, arcs, options.cell_constant)
     bulk = _judge_bulk(fit, arcs, total, options)
     boundary = _judge_boundary(chosen, candidates, arcs, options)
     known = total_std < _LOOSE * total and fit.status is not FitStatus.FAILED
-    reason = f"sum of {fit.circuit.name or fit.circuit}: {total:.4g}({total_std:.2g})"
+    name = fit.circuit.name or fit.circuit
+    reason = f"sum of {name}{without}: {total:.4g}({total_std:.2g})"
     whole = Verdict(
         contribution=TOTAL,
         identifiable=known,

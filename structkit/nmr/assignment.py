@@ -101,7 +101,10 @@ def review_assignment(
 
 
 def find_saturated(
-    t1: Mapping[str, Sequence[float] | float], *, recycle_delay: float
+    t1: Mapping[str, Sequence[float] | float],
+    *,
+    recycle_delay: float,
+    flip_angle_degree: float = 90.0,
 ) -> dict[str, tuple[float, ...]]:
     """Return the lines that a recycle delay may saturate: it is shorter than 5 T1.
 
@@ -111,6 +114,9 @@ def find_saturated(
         Line to every T1 that it may have, **s**.
     recycle_delay : float
         **s**.
+    flip_angle_degree : float, default 90
+        Of the pulses, **degree**: small ones saturate less, the factors say by how
+        much.
 
     Returns
     -------
@@ -132,7 +138,7 @@ def find_saturated(
     for line, given in t1.items():
         values = [given] if isinstance(given, int | float) else list(given)
         factors = tuple(
-            saturation_factor(recycle_delay, value)
+            saturation_factor(recycle_delay, value, flip_angle_degree=flip_angle_degree)
             for value in values
             if recycle_delay < _ENOUGH_RECYCLES * value
         )

@@ -456,8 +456,23 @@ def _covariance(
     size = free.size
     normal, covariance = np.zeros((size, size)), np.zeros((size, size))
     normal[np.ix_(free, free)] = matrix
-    covariance[np.ix_(free, free)] = 0.5 * (sandwich + sandwich.T)
+    covariance[np.ix_(free, free)] = _without_negative(0.5 * (sandwich + sandwich.T))
     return normal, covariance
+
+
+def _without_negative(covariance: Floats) -> Floats:
+    """Return a covariance without the negative variances that rounding gave it.
+
+    A line that shrank between two points leaves a normal matrix that cannot be
+    inverted, and huge variances beside which others are lost in rounding.
+    """
+    size = np.sqrt(np.abs(np.diag(covariance)))
+    size[size == 0.0] = 1.0
+    values, vectors = np.linalg.eigh(covariance / np.outer(size, size))
+    if values.size == 0 or values[0] >= 0.0:
+        return covariance
+    mended = (vectors * np.maximum(values, 0.0)) @ vectors.T
+    return np.asarray(mended * np.outer(size, size))
 
 
 def _doubts(fit: LineFit) -> list[str]:

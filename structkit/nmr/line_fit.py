@@ -280,10 +280,10 @@ def _reason_of_trade(fit: LineFit, i: int, k: int) -> str:
 
 def _other_answer(fit: LineFit, i: int, k: int) -> bool:
     """Return whether another minimum moves area from one site to the other."""
-    covariance = fit.area_covariance
+    variance = np.maximum(np.diag(fit.area_covariance), 0.0)
     for values in fit.minima:
         move = fit.model.unit * fit.model.site_areas(values)[0] - fit.areas
-        both = [abs(move[j]) > _OTHER * math.sqrt(covariance[j, j]) for j in (i, k)]
+        both = [abs(move[j]) > _OTHER * math.sqrt(variance[j]) for j in (i, k)]
         opposed = move[i] * move[k] < 0.0
         if all(both) and opposed and abs(move[i] + move[k]) < 0.5 * abs(move[i]):
             return True

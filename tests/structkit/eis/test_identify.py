@@ -14,6 +14,7 @@ from structkit.eis.identify import IdentifyOptions, identify_circuit
 from structkit.eis.nested import bayes_criterion, count_independent, fit_lean
 from structkit.errors import FitError, PlanError
 from structkit.schema.impedance import make_impedance
+from structkit.synthetic.eis import simulate_eis
 
 FREQUENCY = np.geomspace(0.1, 5e6, 70)
 CELL = 0.169
@@ -94,6 +95,30 @@ def test_noise_buys_no_second_arc(seed: int) -> None:
     options = IdentifyOptions(models=(M1, M2))
     found = identify_circuit(simulate(M1, values, seed=seed), options)
     assert found.chosen.fit.circuit.name == "M1"
+
+
+def test_arcs_that_the_data_leave_open_are_not_chosen() -> None:
+    spectrum = simulate_eis(22).sweeps["6h"]
+    found = identify_circuit(spectrum, IdentifyOptions(cell_constant=CELL))
+    two = next(c for c in found.candidates if c.fit.circuit.name == "M2")
+    assert two.bic < found.chosen.bic - 6.0  # the noise of this seed buys two arcs
+    assert found.chosen.fit.circuit.name == "M0"
+    true = simulate_eis(22).truth.sel(sample="6h")
+    leads = float(true["resistance"] + true["lead_resistance"])
+    total = found.verdict("total")
+    assert abs(total.resistance - leads) < 3.0 * total.resistance_std
+
+
+def test_an_arc_of_the_electrode_is_none_of_the_pellet() -> None:
+    values = [1e-7, 190.0, *arc(5e4, 7e-12, 0.95), *arc(3e4, 2e-5, 0.9), 1e-4, 0.85]
+    spectrum = simulate(M2, values)
+    found = identify_circuit(spectrum, IdentifyOptions(cell_constant=CELL))
+    assert found.chosen.fit.circuit.name == "M2"
+    total = found.verdict("total")
+    assert abs(total.resistance - 50190.0) < 4.0 * total.resistance_std
+    assert "C L/A is that of an electrode" in total.reason
+    unknown = identify_circuit(spectrum).verdict("total")
+    assert unknown.resistance > 70e3
 
 
 def test_elements_without_effect_are_left_out() -> None:

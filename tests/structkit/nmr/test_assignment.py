@@ -78,3 +78,12 @@ def test_bad_input() -> None:
         review_assignment(PRINTED, {"bulk": {"NTOC": 1.0}})
     with pytest.raises(SchemaError, match="positive"):
         review_assignment({"a": -1.0, "b": 1.0}, {"x": {"a": 1.0, "b": 1.0}})
+
+
+def test_small_flip_angles_saturate_less() -> None:
+    right, small = (
+        find_saturated({"NaCl": 11.43}, recycle_delay=10.0, flip_angle_degree=angle)
+        for angle in (90.0, 15.0)
+    )
+    assert right["NaCl"][0] == pytest.approx(0.58, abs=0.005)
+    assert small["NaCl"][0] > 0.95

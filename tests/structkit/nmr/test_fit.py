@@ -18,7 +18,9 @@ from structkit.nmr.line_results import tabulate_lines
 from structkit.nmr.oxide_content import find_oxide_content
 from structkit.nmr.response import Blank, CompositionSettings
 from structkit.nmr.sites import LineFitOptions, Site
+from structkit.nmr.spectrum import ProcessingOptions, process_decay
 from structkit.schema import FitStatus, make_nmr_spectrum
+from structkit.synthetic.nmr import simulate_nmr
 
 LARMOR = 132.294
 WIDTH_HZ = 40e3
@@ -406,3 +408,19 @@ def read_fluorine(folder: Path) -> tuple[xr.Dataset, Site]:
     )
     scalars = {"larmor_frequency": larmor}
     return make_nmr_spectrum(shift, values, scalars=scalars), site
+
+
+def test_a_line_that_vanishes_between_two_points_is_a_doubtful_value() -> None:
+    study = simulate_nmr(7)
+    phase = -360.0 * float(study.truth["dead_time"]) / 8e-6
+    spectrum = process_decay(study.blank, ProcessingOptions(phase1=phase))
+    sites = [
+        Site(name="NTC", shift_ppm=-11.0, fwhm_hz=330.0, shape="voigt"),
+        Site(name="NaCl", shift_ppm=7.2, fwhm_hz=200.0, shape="voigt"),
+    ]
+    options = LineFitOptions(window_ppm=WINDOW, baseline_order=2, phase="zero")
+    fit = fit_lines(spectrum, sites, options)
+    assert fit.status is FitStatus.DOUBTFUL
+    assert "width of NaCl is at the limit" in fit.reason
+    assert np.all(np.diag(fit.covariance) >= 0.0)
+    assert np.all(np.linalg.eigvalsh(fit.area_covariance) > -1e-9 * fit.areas[0] ** 2)
