@@ -436,6 +436,7 @@ class _Work:
                 model=self.base,
                 learned=own,
                 templates=self.options.templates,
+                blank=self.options.blank,
             )
         except FitError as error:
             self.remarks.append(f"{sample.name}: {error}")
