@@ -31,7 +31,7 @@ EIS_ADVERSARIES: Mapping[str, str] = MappingProxyType(
     {
         "stray_capacitance": "the cell has 0.3 to 1 nF: a false arc inside the band",
         "thickness_doubled": "the thickness was written down twice as large",
-        "electronic_leak": "electrons conduct 1 % of what ions do",
+        "electronic_leak": "electrons conduct 3 % of what ions do",
     }
 )
 
@@ -41,7 +41,7 @@ ROOM_K = 298.15
 _BOLTZMANN_EV = 8.617333262e-5
 _OVERMILLED_H = (4.0, 6.0)
 _STRAY_F = (3e-10, 1e-9)
-_LEAK_SHARE = 0.01
+_LEAK_SHARE = 0.03
 _ENERGY_STD = 0.01
 _CONDUCTIVITY_SPREAD = 0.15
 
