@@ -34,6 +34,7 @@ from structkit.raman.series import (
     SeriesOptions,
     SeriesSample,
     fit_series,
+    series_model,
 )
 from structkit.raman.spots import find_odd_spots
 from structkit.raman.stability import assess_stability
@@ -207,10 +208,10 @@ def digest() -> str:
 def _measure(kind: str, seed: int) -> Measured:
     """Simulate, prepare and fit one series."""
     recorded = record(kind, seed)
-    model = BandModel(
-        bands=load_bands().bands[:1],
-        shape="voigt",
-        instrument_fwhm=recorded.calibration.fwhm,
+    model = series_model(
+        BandModel(
+            bands=load_bands().bands[:1], instrument_fwhm=recorded.calibration.fwhm
+        )
     )
     options = SeriesOptions(model=model)
     if kind in NO_READINGS:

@@ -31,6 +31,7 @@ from structkit.raman.series import (
     ReferenceRole,
     SeriesOptions,
     SeriesSample,
+    series_model,
 )
 from structkit.raman.stability import assess_stability
 from structkit.raman.standards import SILICON, StandardLine
@@ -462,7 +463,7 @@ def _options(
         references=_roles(species, (*species, *rivals)),
         templates=templates,
         blank=blank,
-        model=make_model(library, workshop.calibration),
+        model=series_model(make_model(library, workshop.calibration)),
         rules=MetricRules(
             rivals=(*rivals, *(g for g in GLASSES if blank is not None)),
             crystal=tuple(s for s in ("NaTaCl6",) if s in species),
@@ -483,7 +484,7 @@ def make_model(
 ) -> BandModel:
     """Return shape and instrument width of a fit; its bands do not matter."""
     width = 0.0 if calibration is None else calibration.fwhm
-    return BandModel(bands=library.bands[:1], shape="voigt", instrument_fwhm=width)
+    return BandModel(bands=library.bands[:1], instrument_fwhm=width)
 
 
 def _roles(species: Sequence[str], known: Sequence[str]) -> dict[str, ReferenceRole]:

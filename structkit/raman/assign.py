@@ -142,7 +142,7 @@ def assign(
     """
     summed = add_spots(spectra)
     low, high = (float(summed[RAMAN_SHIFT][k]) for k in (0, -1))
-    base = model or BandModel(bands=library.bands[:1], shape="voigt")
+    base = model or BandModel(bands=library.bands[:1])
     if isinstance(blank, xr.Dataset):
         blank = make_blank_column(blank, summed[RAMAN_SHIFT].to_numpy())
     tried: list[_Tried] = []

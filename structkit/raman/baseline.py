@@ -21,7 +21,7 @@ from structkit.raman.model import BaselineOptions
 Floats = NDArray[np.float64]
 
 _DEGREE = 3
-SMOOTHNESS_GRID = tuple(10.0**k for k in range(-2, 8))
+SMOOTHNESS_GRID = tuple(10.0**k for k in range(-3, 8))
 """Weights of the penalty that are tried, relative to noise and light."""
 _RIDGE = 1e-10
 _EVIDENCE_RIDGE = 1e-12

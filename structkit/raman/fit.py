@@ -58,8 +58,6 @@ _FIRST_ENOUGH = 0.5
 _UNDECIDED = 1.05
 """Ratio of two costs on averaged points up to which all points must decide."""
 _FIRST_SMOOTHNESS = 0.1
-UNDERSMOOTHING = 0.1
-"""Weight of the penalty that is used, over the most probable one."""
 _CHOICES = 3
 """Times the smoothness is chosen anew, as bands that were fitted under another one
 hide what the baseline needs."""
@@ -494,7 +492,7 @@ def choose_smoothness(fit: BandFit) -> float:
             light=spectrum.light,
         )
     best = SMOOTHNESS_GRID[int(np.argmax(total))]
-    return max(UNDERSMOOTHING * best, SMOOTHNESS_GRID[0])
+    return max(fit.model.baseline.undersmoothing * best, SMOOTHNESS_GRID[0])
 
 
 def _reweighted(fit: BandFit, plain: Sequence[Spectrum]) -> tuple[Spectrum, ...] | None:

@@ -21,19 +21,21 @@ _MIN_TEMPLATE_POINTS = 10
 class BaselineOptions:
     """The baseline that is fitted together with the bands: a penalised spline."""
 
-    knot_spacing: float = 50.0
-    """Distance of the knots, **cm-1**; the penalty, not the knots, makes it smooth."""
-    penalty_order: int = 4
+    knot_spacing: float = 110.0
+    """Distance of the knots, **cm-1**: what is narrower than about this is a band."""
+    penalty_order: int = 2
     """Differences of neighbouring coefficients that are held small: the higher, the
     sharper the border between what the baseline can be and what only bands can."""
+    undersmoothing: float = 0.01
+    """Weight of the penalty that is used, over the most probable one."""
     edge_decays: tuple[float, ...] = (12.0, 24.0, 48.0, 96.0)
     """Decay lengths of what the laser's filter lets through, **cm-1**; each with a
     positive weight. Left out where the range starts above ``edge_below``."""
     edge_below: float = 200.0
     """First Raman shift above which there is no edge, **cm-1**."""
     smoothness: float | None = None
-    """Weight of the penalty relative to the light; None: a tenth of the most probable
-    one (see :func:`structkit.raman.fit.choose_smoothness`)."""
+    """Weight of the penalty relative to the light; None: found, see
+    :func:`structkit.raman.fit.choose_smoothness`."""
 
     def __post_init__(self) -> None:
         """Refuse what no baseline can be."""
@@ -41,6 +43,8 @@ class BaselineOptions:
             raise SchemaError("knot_spacing must be positive")
         if self.penalty_order not in (1, 2, 3, 4, 5):
             raise SchemaError("penalty_order must be a whole number of 1 to 5")
+        if not 0.0 < self.undersmoothing <= 1.0:
+            raise SchemaError("undersmoothing must lie in 0 to 1, 0 excluded")
         if self.smoothness is not None and not self.smoothness > 0.0:
             raise SchemaError("smoothness must be positive; None finds it")
 

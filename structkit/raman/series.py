@@ -30,7 +30,7 @@ from structkit.raman.hypotheses import Hypothesis, load_hypotheses
 from structkit.raman.identify import BIC_NEEDED, fit_ensemble, fit_widest
 from structkit.raman.library import BandLibrary, load_bands
 from structkit.raman.metrics import Metric
-from structkit.raman.model import BandModel, Template
+from structkit.raman.model import BandModel, BaselineOptions, Template
 from structkit.raman.references import ReferenceBands, learn_bands
 from structkit.raman.sample import (
     MetricRules,
@@ -47,6 +47,10 @@ _PLAIN = 40.0
 itself: those of a cover glass are as broad as a baseline."""
 _LOG = logging.getLogger(__name__)
 
+SERIES_BASELINE = BaselineOptions(
+    knot_spacing=50.0, penalty_order=4, undersmoothing=0.1
+)
+"""Baseline of a series' fits: fine knots, a sharp border, a little too soft."""
 SAMPLE_SPECIES = ("NaTaCl6", "405 line", "NTOC glass", "Ta-O-Ta bent")
 """What a milled sample may be made of."""
 RIVALS = ("TaCl5", "Ta2O5", "Ta2O5 amorphous", "cover glass", "silica glass", "Ta=O")
@@ -198,8 +202,8 @@ class _Work:
 
     def __init__(self, options: SeriesOptions) -> None:
         self.options = options
-        self.base = options.model or BandModel(
-            bands=options.library.bands[:1], shape="voigt"
+        self.base = options.model or series_model(
+            BandModel(bands=options.library.bands[:1])
         )
         self.learned: dict[str, ReferenceBands] = {}
         self.results: dict[str, SampleResult] = {}
@@ -433,7 +437,7 @@ class _Work:
                 _one_spectrum(sample.spectra),
                 self.options.hypotheses,
                 library=self.options.library,
-                model=self.base,
+                model=reading_model(self.base),
                 learned=own,
                 templates=self.options.templates,
                 blank=self.options.blank,
@@ -441,6 +445,21 @@ class _Work:
         except FitError as error:
             self.remarks.append(f"{sample.name}: {error}")
             return None
+
+
+def series_model(base: BandModel) -> BandModel:
+    """Return a model as a series is fitted with: Voigt bands, a sharper baseline.
+
+    Fine knots under a penalty of fourth differences leave the feet of the broad bands
+    of a glass to the bands. It is soft enough to take a broad band that the model does
+    not have: readings are ranked on the plain baseline (:func:`reading_model`).
+    """
+    return replace(base, shape="voigt", baseline=SERIES_BASELINE)
+
+
+def reading_model(base: BandModel) -> BandModel:
+    """Return a model as readings are ranked with: the default shape and baseline."""
+    return replace(base, shape="pseudo-voigt", baseline=BaselineOptions())
 
 
 def _one_spectrum(spectra: Sequence[xr.Dataset]) -> xr.Dataset:
