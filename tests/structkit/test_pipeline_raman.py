@@ -135,7 +135,8 @@ def test_every_sample_has_its_metrics_and_readings(run: Run) -> None:
     assert rows["unmilled", "r_ax"]["value"] == ""
     assert rows["unmilled", "r_ax"]["resolved"] == "0"
     r_ax = rows["4h", "r_ax"]
-    assert r_ax["resolved"] == "1"
+    # Two spots of few counts: what the data leave open is said, whichever it is.
+    assert r_ax["resolved"] == "1" or r_ax["remark"].startswith("not resolved: ")
     true = float(run.truth["r_ax"].sel(sample="4h"))
     assert abs(float(r_ax["value"]) - true) < FEW_SIGMAS * float(r_ax["std"])
     ranks = read_rows(run.output / "tables" / "raman_hypotheses.csv")
