@@ -213,9 +213,8 @@ def check_nested(found: Assignment) -> None:
             for band in whole.fit.model.bands
             if band.species not in {*species, UNASSIGNED}
         ]
-        # An area, a centre, a width and a shape each; a skew where it may have one.
-        free = sum(4 + (band.skew_std > 0.0) for band in added)
-        price = free * math.log(found.n_independent)
+        # An area, a centre, a width and a shape each.
+        price = 4.0 * len(added) * math.log(found.n_independent)
         assert whole.delta_bic < part.delta_bic + price + 2.0 * STOP
         if count_found(whole) >= count_found(part):
             assert whole.chi_square < part.chi_square + 2.0 * STOP
