@@ -66,6 +66,7 @@ from structkit.schema.names import (
     SAMPLE,
     TIME,
 )
+from structkit.schema.nodes import check_node
 
 SAMPLE_NAME = "sample_name"
 SAMPLES_NODE = "samples"
@@ -132,7 +133,7 @@ def validate_eis_results(tree: xr.DataTree) -> None:
         Names node and variable at fault, and what is wrong with it.
     """
     root = tree.to_dataset(inherit=False)
-    _check_node(root, _ROOT, "/")
+    check_node(root, _ROOT, "/")
     below = tree.children.get(SAMPLES_NODE)
     samples = {} if below is None else below.children
     for key, spectra, runs in zip(
@@ -152,26 +153,7 @@ def validate_eis_results(tree: xr.DataTree) -> None:
             listed = node.children.get(kind)
             for number, each in {} if listed is None else listed.children.items():
                 place = f"{where}/{kind}/{number}"
-                _check_node(each.to_dataset(inherit=False), needed, place)
+                check_node(each.to_dataset(inherit=False), needed, place)
         if CONDUCTIVITY_NODE in node.children:
             found = node.children[CONDUCTIVITY_NODE].to_dataset(inherit=False)
-            _check_node(found, _CONDUCTIVITY, f"{where}/{CONDUCTIVITY_NODE}")
-
-
-def _check_node(
-    dataset: xr.Dataset, needed: Mapping[str, tuple[str, ...]], where: str
-) -> None:
-    """Check variables, dims, units and standard uncertainties of one node."""
-    for name, dims in needed.items():
-        if name not in dataset:
-            raise SchemaError(f"{where}: no variable {name!r}")
-        if dataset[name].dims != dims:
-            raise SchemaError(f"{where} {name}: dims {dataset[name].dims}, not {dims}")
-    for key, variable in dataset.data_vars.items():
-        name = str(key)
-        if variable.dtype.kind not in "fiuc":
-            continue
-        if "units" not in variable.attrs:
-            raise SchemaError(f"{where} {name}: no units")
-        if name.endswith("_std") and bool((variable < 0.0).any()):
-            raise SchemaError(f"{where} {name}: a standard uncertainty below zero")
+            check_node(found, _CONDUCTIVITY, f"{where}/{CONDUCTIVITY_NODE}")

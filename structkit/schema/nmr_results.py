@@ -67,6 +67,7 @@ import xarray as xr
 
 from structkit.errors import SchemaError
 from structkit.schema.names import CHEMICAL_SHIFT, DELAY, MILLING_TIME, SAMPLE, SITE
+from structkit.schema.nodes import check_node
 
 QUANTITY = "quantity"
 LAW = "law"
@@ -138,36 +139,15 @@ def validate_nmr_results(tree: xr.DataTree) -> None:
         Names node and variable at fault, and what is wrong with it.
     """
     root = tree.to_dataset(inherit=False)
-    _check_node(root, _ROOT, "/")
+    check_node(root, _ROOT, "/")
     if MILLING_TIME not in root.coords:
         raise SchemaError(f"/: no coordinate {MILLING_TIME!r} over the samples")
     for name, node in tree.children.items():
         for kind, needed in ((LINES_NODE, _LINES), (RELAXATION_NODE, _RELAXATION)):
             if kind in node.children:
                 found = node.children[kind].to_dataset(inherit=False)
-                _check_node(found, needed, f"/{name}/{kind}")
+                check_node(found, needed, f"/{name}/{kind}")
         if T1_NODE in node.children:
             for number, each in node.children[T1_NODE].children.items():
                 where = f"/{name}/{T1_NODE}/{number}"
-                _check_node(each.to_dataset(inherit=False), _T1, where)
-
-
-def _check_node(
-    dataset: xr.Dataset, needed: dict[str, tuple[str, ...]], where: str
-) -> None:
-    """Check variables, dims, units and standard uncertainties of one node."""
-    for name, dims in needed.items():
-        if name not in dataset:
-            raise SchemaError(f"{where}: no variable {name!r}")
-        if dataset[name].dims != dims:
-            raise SchemaError(f"{where} {name}: dims {dataset[name].dims}, not {dims}")
-    for key, variable in dataset.data_vars.items():
-        name = str(key)
-        if "long_name" not in variable.attrs:
-            raise SchemaError(f"{where} {name}: no long_name")
-        if variable.dtype.kind not in "fiu":
-            continue
-        if "units" not in variable.attrs:
-            raise SchemaError(f"{where} {name}: no units")
-        if name.endswith("_std") and bool((variable < 0.0).any()):
-            raise SchemaError(f"{where} {name}: a standard uncertainty below zero")
+                check_node(each.to_dataset(inherit=False), _T1, where)

@@ -55,6 +55,7 @@ import xarray as xr
 
 from structkit.errors import SchemaError
 from structkit.schema.names import BAND, METRIC, MILLING_TIME, RAMAN_SHIFT, SAMPLE, SPOT
+from structkit.schema.nodes import check_node
 
 HYPOTHESIS = "hypothesis"
 COLUMN = "column"
@@ -107,7 +108,7 @@ def validate_raman_results(tree: xr.DataTree) -> None:
         Names node and variable at fault, and what is wrong with it.
     """
     root = tree.to_dataset(inherit=False)
-    _check_node(root, _ROOT, "/")
+    _check_root(root)
     if MILLING_TIME not in root.coords:
         raise SchemaError(f"/: no coordinate {MILLING_TIME!r} over the samples")
     fitted = {str(name) for name in root[SAMPLE].to_numpy()[root["n_spots"] > 0]}
@@ -118,32 +119,16 @@ def validate_raman_results(tree: xr.DataTree) -> None:
         if BANDS_NODE not in node.children or SPECTRA_NODE not in node.children:
             raise SchemaError(f"/{name}: needs {BANDS_NODE!r} and {SPECTRA_NODE!r}")
         bands = node.children[BANDS_NODE].to_dataset(inherit=False)
-        _check_node(bands, _BANDS, f"/{name}/{BANDS_NODE}")
+        check_node(bands, _BANDS, f"/{name}/{BANDS_NODE}")
         for number, each in node.children[SPECTRA_NODE].children.items():
             where = f"/{name}/{SPECTRA_NODE}/{number}"
-            _check_node(each.to_dataset(inherit=False), _SPECTRA, where)
+            check_node(each.to_dataset(inherit=False), _SPECTRA, where)
 
 
-def _check_node(
-    dataset: xr.Dataset, needed: dict[str, tuple[str, ...]], where: str
-) -> None:
-    """Check variables, dims, units and standard uncertainties of one node."""
-    for name, dims in needed.items():
-        if name not in dataset:
-            raise SchemaError(f"{where}: no variable {name!r}")
-        if dataset[name].dims != dims:
-            raise SchemaError(f"{where} {name}: dims {dataset[name].dims}, not {dims}")
-    for key, variable in dataset.data_vars.items():
-        name = str(key)
-        if "long_name" not in variable.attrs:
-            raise SchemaError(f"{where} {name}: no long_name")
-        if variable.dtype.kind not in "fiu":
-            continue
-        if "units" not in variable.attrs:
-            raise SchemaError(f"{where} {name}: no units")
-        if name.endswith("_std") and bool((variable < 0.0).any()):
-            raise SchemaError(f"{where} {name}: a standard uncertainty below zero")
-    if "metric_resolved" in dataset:
-        resolved = dataset["metric_resolved"].to_numpy() == 1
-        if not np.all(np.isfinite(dataset["metric_value"].to_numpy()[resolved])):
-            raise SchemaError(f"{where} metric_value: resolved, but not finite")
+def _check_root(root: xr.Dataset) -> None:
+    """Check what only the root has."""
+    check_node(root, _ROOT, "/")
+    if "metric_resolved" in root:
+        resolved = root["metric_resolved"].to_numpy() == 1
+        if not np.all(np.isfinite(root["metric_value"].to_numpy()[resolved])):
+            raise SchemaError("/ metric_value: resolved, but not finite")
