@@ -35,7 +35,7 @@ types: $(VENV)/.ready-dev
 	$(BIN)/mypy
 
 tests: $(VENV)/.ready-dev
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --nbmake --nbmake-timeout=600 \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --nbmake --nbmake-timeout=600 \
 		tests structkit refinement $(wildcard notebooks/*.ipynb)
 
 bench: $(VENV)/.ready-bench

@@ -7,6 +7,7 @@ one message and no traceback. A verb's module is imported only when it is called
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -22,6 +23,9 @@ PROGRAM = "structkit"
 FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Threads of linear algebra, one each unless the user says otherwise: the matrices of a
+fit are so small that threads cost more than they do."""
 
 
 class Verb(NamedTuple):
@@ -225,6 +229,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments : sequence of str, optional
         Command line without the program's name. Default: the process's own.
     """
+    for name in ONE_THREAD:  # read when numpy is loaded, which no verb has done yet
+        os.environ.setdefault(name, "1")
     handler = _set_up_log()
     try:
         with warnings.catch_warnings():
