@@ -437,3 +437,26 @@ def why_unresolved(
     if not ratio.std < _ENOUGH_SPREAD:
         return f"the logarithm of the ratio is known to {ratio.std:.2f} only"
     return ""
+
+
+def why_by_width(found: LogRatio, widest: LogRatio) -> str:
+    """Return why bands too weak to be seen leave a ratio open; empty where not.
+
+    Parameters
+    ----------
+    found, widest : LogRatio
+        By the fit, and by the fit with unseen bands as broad as they may be.
+
+    Returns
+    -------
+    str
+        Not empty where the two lie further apart than a ratio may be uncertain: how
+        much of an unseen band hides under the baseline depends on its width.
+    """
+    change = abs(widest.value - found.value)
+    if not change >= _ENOUGH_SPREAD:
+        return ""
+    return (
+        "bands too weak to be seen change the ratio by a factor "
+        f"{math.exp(min(change, 50.0)):.2g} if they are as broad as they may be"
+    )

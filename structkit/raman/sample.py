@@ -23,6 +23,7 @@ from structkit.raman.metrics import (
     loss_metric,
     ratio_metric,
     share_metric,
+    why_by_width,
     why_unresolved,
 )
 
@@ -145,10 +146,11 @@ def measure_sample(
             members=members,
         )
         why = why_unresolved(fit, sums, identifiability=known, ratio=found)
-        if why and widest is not None:
-            also = log_ratio(widest, sums, covariance=wide_covariance, members=members)
-            found = replace(found, also=also)
-        return found, why
+        if widest is None:
+            return found, why
+        also = log_ratio(widest, sums, covariance=wide_covariance, members=members)
+        why = why or why_by_width(found, also)
+        return (replace(found, also=also) if why else found), why
 
     def within(*windows: Window) -> Floats:
         return count_bands(fit, *windows, without=rules.rivals)

@@ -30,6 +30,7 @@ from structkit.raman.metrics import (
     loss_metric,
     ratio_metric,
     share_metric,
+    why_by_width,
     why_unresolved,
 )
 from structkit.raman.model import BandModel, Template, Tie
@@ -464,3 +465,22 @@ def test_a_ratio_known_to_a_factor_only_is_no_answer(
         )
         assert (found == "") == resolved
     assert "known to 0.51 only" in found
+
+
+def _log_ratio(value: float) -> LogRatio:
+    return LogRatio(
+        value=value,
+        spot_variance=math.nan,
+        own_variance=0.01,
+        shared_variance=0.0,
+        baseline_variance=0.0,
+        n_spots=1,
+    )
+
+
+def test_unseen_bands_leave_a_ratio_open_where_their_width_changes_it() -> None:
+    found = _log_ratio(-1.0)
+    assert why_by_width(found, _log_ratio(-0.9)) == ""
+    assert "factor 2.7" in why_by_width(found, _log_ratio(0.0))
+    assert "factor" in why_by_width(found, _log_ratio(-math.inf))
+    assert why_by_width(_log_ratio(-math.inf), _log_ratio(-math.inf)) == ""
