@@ -20,7 +20,7 @@ from joblib import Parallel, delayed
 
 from benchmarks.page import Floor, Section, machine, table
 from refinement.crystallinity import flags
-from structkit.pipeline import run_refinement
+from structkit.pipeline.diffraction import run_refinement
 from structkit.synthetic.study import ADVERSARIES, StudyTruth, write_study
 
 OWN_FLAG = {

@@ -31,7 +31,7 @@ from refinement.engines.gsas2.engine import Gsas2Engine
 from refinement.engines.native.engine import NativeEngine
 from refinement.plan import Phase
 from structkit.io.read import read_pattern
-from structkit.pipeline import prepare_series, read_xrd_series
+from structkit.pipeline.diffraction import prepare_series, read_xrd_series
 from structkit.schema import ENGINE, SAMPLE
 from structkit.store import read_tree
 from structkit.structures import library

@@ -23,7 +23,7 @@ from benchmarks.page import machine, table
 from refinement import RefinementPlan, refine_series
 from refinement.plan import Phase
 from structkit.errors import PlanError
-from structkit.pipeline import run_refinement
+from structkit.pipeline.diffraction import run_refinement
 from structkit.store import read_dataset
 from structkit.structures import library
 from structkit.structures.crystal import CrystalStructure

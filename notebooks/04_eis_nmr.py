@@ -30,8 +30,8 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from structkit.checks.eis_nmr import Motion, check_motion
-from structkit.pipeline_eis import run_eis
-from structkit.pipeline_nmr import run_nmr
+from structkit.pipeline.eis import run_eis
+from structkit.pipeline.nmr import run_nmr
 from structkit.plot.arrhenius import plot_arrhenius
 from structkit.plot.impedance import compose_impedance
 from structkit.plot.nmr_spectrum import compose_nmr_spectrum

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from structkit.errors import DataQualityWarning, StructkitError
     from structkit.io.manifest import SeriesFile, load_series, read_series
     from structkit.io.read import read_pattern
-    from structkit.pipeline import run_refinement
+    from structkit.pipeline.diffraction import run_refinement
     from structkit.structures import library
     from structkit.structures.crystal import CrystalStructure
     from structkit.xrd.instrument import Instrument
@@ -45,7 +45,7 @@ _HOMES = {
     "load_series": "structkit.io.manifest",
     "read_pattern": "structkit.io.read",
     "read_series": "structkit.io.manifest",
-    "run_refinement": "structkit.pipeline",
+    "run_refinement": "structkit.pipeline.diffraction",
     "simulate_pattern": "structkit.xrd.simulate",
 }
 

@@ -14,23 +14,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 GROUND = {"errors", "schema", "store", "uncertainty"}
 MEASURED = {"io", "xrd", "raman", "eis", "nmr"}
-TOP = {
-    "explore",
-    "pipeline",
-    "pipeline_compare",
-    "pipeline_conductivity",
-    "pipeline_crystallinity",
-    "pipeline_eis",
-    "pipeline_eis_plan",
-    "pipeline_impedance",
-    "pipeline_nmr",
-    "pipeline_nmr_composition",
-    "pipeline_nmr_spectra",
-    "pipeline_raman",
-    "pipeline_spectra",
-    "pipeline_structure",
-    "cli",
-}
+TOP = {"explore", "pipeline", "cli"}
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(GROUND, GROUND),
     "structures": GROUND,

@@ -15,7 +15,7 @@ from structkit.schema import PHASE, FitStatus
 
 if TYPE_CHECKING:
     from refinement.engines.gsas2.calibrate import CalibratedStructures
-    from structkit.pipeline_structure import StructureCalibration
+    from structkit.pipeline.structure import StructureCalibration
 
 _PATH = click.Path(path_type=Path)
 _EDGES = ("a", "b", "c")
@@ -49,7 +49,7 @@ def command(
     the CIF in the series file, and any engine uses it for the whole series.
     """
     check_output_folder(output)
-    from structkit.pipeline_structure import run_structure_calibration
+    from structkit.pipeline.structure import run_structure_calibration
 
     found = run_structure_calibration(series_file, output, sample=sample, phases=phases)
     click.echo(format_calibration(found))
@@ -62,7 +62,7 @@ def format_calibration(found: StructureCalibration) -> str:
     Parameters
     ----------
     found : StructureCalibration
-        From :func:`structkit.pipeline_structure.run_structure_calibration`. Moves are
+        From :func:`structkit.pipeline.structure.run_structure_calibration`. Moves are
         the largest of the phase's atoms, in angstrom, and changes of U the largest,
         in angstrom squared.
     """

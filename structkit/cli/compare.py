@@ -76,7 +76,7 @@ def command(
     are in combined esds; all engines fit the same counts, so these are of modelling.
     """
     check_output_folder(output)
-    from structkit.pipeline_compare import run_comparison
+    from structkit.pipeline.comparison import run_comparison
 
     table = run_comparison(
         series_file, output, engines=engines, resume=resume, jobs=jobs

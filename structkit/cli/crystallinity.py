@@ -28,7 +28,7 @@ def command(series_file: Path, output: Path) -> None:
     from the series file.
     """
     check_output_folder(output)
-    from structkit.pipeline import run_crystallinity
+    from structkit.pipeline.diffraction import run_crystallinity
 
     contents = run_crystallinity(series_file, output)
     click.echo(format_contents(contents))

@@ -40,7 +40,7 @@ _RAMAN = ("r_ax", "out_of_plane_ratio", "in_plane_ratio", "bend_ratio")
 def command(output: Path, *, seed: int, raman: bool, show: bool) -> None:
     """Simulate milled NaCl, TaCl5 and Na2O, analyse it, compare with the truth."""
     check_output_folder(output)
-    from structkit.pipeline import run_refinement
+    from structkit.pipeline.diffraction import run_refinement
     from structkit.plot.series import compose_series
     from structkit.plot.style import write_figure
     from structkit.store import read_dataset
@@ -57,7 +57,7 @@ def command(output: Path, *, seed: int, raman: bool, show: bool) -> None:
     for verdict in results["verdict"].to_numpy():
         click.echo(str(verdict))
     if raman:
-        from structkit.pipeline_raman import run_raman
+        from structkit.pipeline.raman import run_raman
 
         spectra = run_raman(series_file, output / "results")
         known = read_dataset(series_file.with_name("raman_truth.nc"))
@@ -118,7 +118,7 @@ def format_raman(results: xr.Dataset, truth: xr.Dataset) -> str:
     Parameters
     ----------
     results : xarray.Dataset
-        Root of what :func:`structkit.pipeline_raman.run_raman` returns.
+        Root of what :func:`structkit.pipeline.raman.run_raman` returns.
     truth : xarray.Dataset
         What was left in ``raman_truth.nc``.
     """

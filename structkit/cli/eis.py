@@ -72,7 +72,7 @@ def fit(
     if series:
         _refuse(inputs, given)
     check_output_folder(output)
-    from structkit.pipeline_eis import RESULT_FILE, fit_eis_files, run_eis
+    from structkit.pipeline.eis import RESULT_FILE, fit_eis_files, run_eis
 
     if series:
         tree = run_eis(series[0], output, samples=samples or None, figures=figures)
@@ -110,7 +110,7 @@ def arrhenius(
     if output is not None:
         check_output_folder(output)
     from structkit.eis.arrhenius_line import ArrheniusSettings
-    from structkit.pipeline_eis import run_arrhenius
+    from structkit.pipeline.eis import run_arrhenius
 
     settings = ArrheniusSettings(
         temperature_offset_std_k=temperature_std,
@@ -145,7 +145,7 @@ def polarization(
     if output is not None:
         check_output_folder(output)
     from structkit.eis.polarization import PolarizationSettings
-    from structkit.pipeline_eis import run_polarization
+    from structkit.pipeline.eis import run_polarization
 
     settings = PolarizationSettings(
         voltage_v=_or_nan(voltage),
@@ -175,7 +175,7 @@ def _refuse(inputs: Sequence[Path], given: Mapping[str, Any]) -> None:
 
 def _describe_files(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return pellet, temperatures and circuit of files without a series file."""
-    from structkit.pipeline_eis_plan import EisOptions, find_circuit
+    from structkit.pipeline.eis_plan import EisOptions, find_circuit
 
     text = given["circuit"]
     circuit = None if text is None else find_circuit(text)
@@ -214,7 +214,7 @@ def format_conductivities(tree: xr.DataTree) -> str:
     Parameters
     ----------
     tree : xarray.DataTree
-        From :func:`structkit.pipeline_eis.run_eis`.
+        From :func:`structkit.pipeline.eis.run_eis`.
     """
     from structkit.cli.table import format_table
     from structkit.eis.result_tables import conductivities_of, nodes_of
@@ -277,7 +277,7 @@ def format_energies(fits: Mapping[str, Sequence[xr.Dataset]]) -> str:
     Parameters
     ----------
     fits : mapping of str to sequence of xarray.Dataset
-        From :func:`structkit.pipeline_eis.run_arrhenius`.
+        From :func:`structkit.pipeline.eis.run_arrhenius`.
     """
     from structkit.cli.table import format_table
 
@@ -321,7 +321,7 @@ def format_run(run: xr.Dataset) -> str:
     Parameters
     ----------
     run : xarray.Dataset
-        From :func:`structkit.pipeline_eis.run_polarization`.
+        From :func:`structkit.pipeline.eis.run_polarization`.
     """
     current = _scientific(
         float(run["steady_current"]), float(run["steady_current_std"])

@@ -61,7 +61,7 @@ def fit(
     given = {"--site": sites, "--nucleus": nucleus, "--range": shift_range}
     series = is_series(inputs, given, samples)
     check_output_folder(output)
-    from structkit.pipeline_nmr import RESULT_FILE, fit_files, run_nmr
+    from structkit.pipeline.nmr import RESULT_FILE, fit_files, run_nmr
 
     if series:
         tree = run_nmr(inputs[0], output, samples=samples or None)
@@ -101,7 +101,7 @@ def t1(
     if output is not None:
         check_output_folder(output)
     from structkit.nmr.result_tables import t1_table
-    from structkit.pipeline_nmr import fit_t1, store_results
+    from structkit.pipeline.nmr import fit_t1, store_results
 
     table = make_table(sites, nucleus=nucleus) if sites or nucleus else None
     tree = fit_t1(folder, window=window, table=table)
@@ -149,7 +149,7 @@ def composition(
     if blank is not None and blank_sample is not None:
         raise UsageMistakeError("give --blank or --blank-sample, not both")
     from structkit.nmr.response import Blank, CompositionSettings
-    from structkit.pipeline_nmr_composition import compose_stored
+    from structkit.pipeline.nmr_composition import compose_stored
 
     settings = CompositionSettings(
         product=product,

@@ -16,7 +16,7 @@ from structkit.errors import FitError
 if TYPE_CHECKING:
     import xarray as xr
 
-    from structkit.pipeline_raman import Readings
+    from structkit.pipeline.raman import Readings
     from structkit.raman.assign import Assignment
 
 _PATH = click.Path(path_type=Path)
@@ -59,7 +59,7 @@ def fit(
 ) -> None:
     """Fit the Raman spectra of SERIES_FILE; tables and raman.nc go to OUTPUT."""
     check_output_folder(output)
-    from structkit.pipeline_raman import RESULT_FILE, run_raman
+    from structkit.pipeline.raman import RESULT_FILE, run_raman
 
     tree = run_raman(series_file, output, samples=samples or None, ensemble=ensemble)
     click.echo(format_metrics(tree))
@@ -114,7 +114,7 @@ def assign(
         raise UsageMistakeError("--sample is for a series file; drop it")
     if output is not None:
         check_output_folder(output)
-    from structkit.pipeline_raman import assign_files, assign_series, store_readings
+    from structkit.pipeline.raman import assign_files, assign_series, store_readings
 
     if series:
         readings = assign_series(series[0], samples=samples or None)
@@ -201,7 +201,7 @@ def format_metrics(tree: xr.DataTree) -> str:
     Parameters
     ----------
     tree : xarray.DataTree
-        From :func:`structkit.pipeline_raman.run_raman`.
+        From :func:`structkit.pipeline.raman.run_raman`.
     """
     from structkit.cli.table import format_table
 
@@ -254,7 +254,7 @@ def format_readings(readings: Readings) -> str:
     Parameters
     ----------
     readings : Readings
-        From :func:`structkit.pipeline_raman.assign_files`.
+        From :func:`structkit.pipeline.raman.assign_files`.
     """
     parts = []
     for name, assignment in readings.assignments.items():

@@ -40,7 +40,7 @@ def command(
 ) -> None:
     """Refine the patterns of SERIES_FILE and write tables and figures to OUTPUT."""
     check_output_folder(output)
-    from structkit.pipeline import run_refinement
+    from structkit.pipeline.diffraction import run_refinement
 
     results = run_refinement(
         series_file, output, engine=engine, resume=resume, jobs=jobs

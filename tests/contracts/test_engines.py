@@ -14,7 +14,7 @@ from refinement.engines import ENGINES, Engine, EngineInfo, get_engine
 from refinement.plan import Phase, RefinementPlan, Stage
 from refinement.result import VARIABLES, RefinementResult, attributes
 from structkit.errors import EngineUnavailableError, PlanError
-from structkit.pipeline import run_refinement
+from structkit.pipeline.diffraction import run_refinement
 from structkit.schema import INTENSITY, PHASE, TWO_THETA, FitStatus
 from structkit.structures import library
 from structkit.synthetic.lines import Optics

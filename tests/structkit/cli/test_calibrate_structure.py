@@ -16,7 +16,7 @@ from refinement.plan import Phase, RefinementPlan
 from refinement.result import CELL_KEYS, RefinementResult, phase_variable, scalar
 from structkit.cli.__main__ import main
 from structkit.cli.calibrate_structure import format_calibration
-from structkit.pipeline_structure import StructureCalibration
+from structkit.pipeline.structure import StructureCalibration
 from structkit.schema import FitStatus
 from structkit.structures import library
 from structkit.structures.crystal import CrystalStructure
@@ -96,9 +96,9 @@ def test_one_call_then_what_it_gained(
         calls.append({"series_file": series_file, "output": output, **options})
         return found
 
-    fake = ModuleType("structkit.pipeline_structure")
+    fake = ModuleType("structkit.pipeline.structure")
     fake.run_structure_calibration = run  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "structkit.pipeline_structure", fake)
+    monkeypatch.setitem(sys.modules, "structkit.pipeline.structure", fake)
     output = tmp_path / "out"
     arguments = ["calibrate-structure", "series.toml", "-o", str(output)]
     options = ["--sample", "15min", "--phase", "rutile", "--phase", "NaTaCl6"]

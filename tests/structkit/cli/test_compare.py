@@ -65,9 +65,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         made.append({"series_file": series_file, "output": output, **options})
         return make_table()
 
-    fake = ModuleType("structkit.pipeline_compare")
+    fake = ModuleType("structkit.pipeline.comparison")
     fake.run_comparison = run_comparison  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "structkit.pipeline_compare", fake)
+    monkeypatch.setitem(sys.modules, "structkit.pipeline.comparison", fake)
     return made
 
 

@@ -83,9 +83,9 @@ def test_demo_writes_one_figure_and_says_where(
         words = np.full(truth.sizes["sample"], "so amorphous")
         return truth.assign(verdict=("sample", words))
 
-    fake = ModuleType("structkit.pipeline")
+    fake = ModuleType("structkit.pipeline.diffraction")
     fake.run_refinement = run_refinement  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "structkit.pipeline", fake)
+    monkeypatch.setitem(sys.modules, "structkit.pipeline.diffraction", fake)
     output = ["-o", str(tmp_path / "demo"), "--no-raman"]
     assert main(["demo", *output]) == 0
     shown = capsys.readouterr().out

@@ -60,10 +60,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         made.append({"series_file": series_file, "output": output, **options})
         return make_tree(fitted=series_file.name != "failing.toml")
 
-    fake = ModuleType("structkit.pipeline_raman")
+    fake = ModuleType("structkit.pipeline.raman")
     fake.run_raman = run_raman  # type: ignore[attr-defined]
     fake.RESULT_FILE = "raman.nc"  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "structkit.pipeline_raman", fake)
+    monkeypatch.setitem(sys.modules, "structkit.pipeline.raman", fake)
     return made
 
 

@@ -51,9 +51,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         made.append({"series_file": series_file, "output": output, **options})
         return results("failed" if series_file.name == "failing.toml" else "converged")
 
-    fake = ModuleType("structkit.pipeline")
+    fake = ModuleType("structkit.pipeline.diffraction")
     fake.run_refinement = run_refinement  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "structkit.pipeline", fake)
+    monkeypatch.setitem(sys.modules, "structkit.pipeline.diffraction", fake)
     return made
 
 

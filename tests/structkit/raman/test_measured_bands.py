@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from structkit.io.spectra import read_spectra
-from structkit.pipeline_spectra import calibrate_axis, describe_spots
+from structkit.pipeline.raman_spectra import calibrate_axis, describe_spots
 from structkit.raman.bands import Band
 from structkit.raman.fit import BandFit, fit_bands
 from structkit.raman.identify import BIC_NEEDED, BandStatus, identify_bands

@@ -23,7 +23,7 @@ from structkit.errors import (
     SeriesFileError,
 )
 from structkit.io.manifest import InstrumentTable, XrdTable, read_series
-from structkit.pipeline import build_plan, equip_engine, run_refinement
+from structkit.pipeline.diffraction import build_plan, equip_engine, run_refinement
 from structkit.store import read_tree
 from structkit.synthetic.xrd import write_series
 

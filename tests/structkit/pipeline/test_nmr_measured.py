@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 import pytest
 
-from structkit.pipeline_nmr import fit_t1, run_nmr
+from structkit.pipeline.nmr import fit_t1, run_nmr
 
 pytestmark = pytest.mark.shared
 

@@ -19,7 +19,7 @@ from refinement.engines.in_turn import refine_in_turn
 from refinement.plan import RefinementPlan
 from refinement.result import RefinementResult, phase_variable, scalar
 from structkit.errors import EngineUnavailableError, FitError, PlanError
-from structkit.pipeline_compare import run_comparison
+from structkit.pipeline.comparison import run_comparison
 from structkit.schema import FitStatus
 from structkit.store import read_dataset
 from structkit.synthetic.xrd import write_series

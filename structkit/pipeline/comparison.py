@@ -14,7 +14,7 @@ from refinement.plan import RefinementPlan
 from refinement.result import RefinementResult
 from refinement.series import refine_series
 from structkit.errors import EngineUnavailableError, FitError, PlanError
-from structkit.pipeline import (
+from structkit.pipeline.diffraction import (
     SeriesWork,
     equip_engine,
     prepare_series,

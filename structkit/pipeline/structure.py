@@ -28,7 +28,7 @@ from structkit.errors import (
     StructureError,
 )
 from structkit.io.manifest import SeriesFile, XrdTable
-from structkit.pipeline import equip_engine, prepare_series, read_xrd_series
+from structkit.pipeline.diffraction import equip_engine, prepare_series, read_xrd_series
 from structkit.store import read_tree, write_tree
 from structkit.structures.cif import read_cif
 from structkit.structures.cif_write import write_cif

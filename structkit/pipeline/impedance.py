@@ -28,7 +28,7 @@ from structkit.eis.validity import (
 )
 from structkit.errors import FitError, SchemaError, StructkitError
 from structkit.io.impedance import read_impedance, read_impedances
-from structkit.pipeline_eis_plan import ZERO_CELSIUS, EisOptions, EisSample, Measurement
+from structkit.pipeline.eis_plan import ZERO_CELSIUS, EisOptions, EisSample, Measurement
 from structkit.schema import (
     FREQUENCY,
     HISTORY,

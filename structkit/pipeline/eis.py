@@ -29,14 +29,14 @@ from structkit.eis.results import (
 )
 from structkit.errors import FitError
 from structkit.io.manifest import read_series
-from structkit.pipeline_eis_plan import (
+from structkit.pipeline.eis_plan import (
     EisOptions,
     EisSample,
     Measurement,
     PolarizationFile,
     plan_series,
 )
-from structkit.pipeline_impedance import (
+from structkit.pipeline.impedance import (
     Remark,
     Workshop,
 )
@@ -55,7 +55,7 @@ from structkit.store import read_tree, write_table, write_tree
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-from structkit.pipeline_conductivity import fit_lines, make_sample_nodes, polarize
+from structkit.pipeline.conductivity import fit_lines, make_sample_nodes, polarize
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -33,11 +33,11 @@ from structkit.eis.results import (
 )
 from structkit.errors import FitError, StructkitError
 from structkit.io.impedance import read_polarization
-from structkit.pipeline_eis_plan import (
+from structkit.pipeline.eis_plan import (
     EisSample,
     PolarizationFile,
 )
-from structkit.pipeline_impedance import (
+from structkit.pipeline.impedance import (
     Outcome,
     Workshop,
 )

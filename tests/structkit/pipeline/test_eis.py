@@ -16,13 +16,13 @@ from structkit.eis.circuits import parse_circuit
 from structkit.eis.pellet import Pellet
 from structkit.errors import FitError, ReadError, SeriesFileError
 from structkit.io.manifest_eis import ShortCellTable
-from structkit.pipeline_eis import (
+from structkit.pipeline.eis import (
     fit_eis_files,
     run_arrhenius,
     run_eis,
     run_polarization,
 )
-from structkit.pipeline_eis_plan import (
+from structkit.pipeline.eis_plan import (
     EisOptions,
     find_circuit,
     make_pellet,

@@ -38,7 +38,7 @@ from structkit.io.manifest import (
     read_series,
 )
 from structkit.io.read import read_pattern
-from structkit.pipeline_crystallinity import (
+from structkit.pipeline.crystallinity import (
     build_facts,
     mill_of,
     read_results,

@@ -34,13 +34,13 @@ from structkit.nmr.results import (
 from structkit.nmr.site_recovery import SampleRecovery, measure_recoveries
 from structkit.nmr.sites import Site
 from structkit.nmr.widths import lifetime_width
-from structkit.pipeline_nmr_composition import (
+from structkit.pipeline.nmr_composition import (
     RESULT_FILE,
     Remark,
     add_compositions,
     list_nominal,
 )
-from structkit.pipeline_nmr_spectra import (
+from structkit.pipeline.nmr_spectra import (
     check_nucleus,
     choose_options,
     make_site,

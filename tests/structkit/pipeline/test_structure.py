@@ -19,7 +19,6 @@ from refinement.engines.gsas2.structure import to_gsas2_setting
 from refinement.engines.native.engine import NativeEngine
 from refinement.plan import RefinementPlan
 from refinement.result import RefinementResult
-from structkit import pipeline_structure
 from structkit.errors import (
     EngineUnavailableError,
     FitError,
@@ -28,8 +27,9 @@ from structkit.errors import (
     ReadError,
     StructkitError,
 )
-from structkit.pipeline import run_refinement
-from structkit.pipeline_structure import RESULT_FILE, run_structure_calibration
+from structkit.pipeline import structure as pipeline_structure
+from structkit.pipeline.diffraction import run_refinement
+from structkit.pipeline.structure import RESULT_FILE, run_structure_calibration
 from structkit.schema import INTENSITY, TWO_THETA
 from structkit.store import read_tree, write_text
 from structkit.structures import library

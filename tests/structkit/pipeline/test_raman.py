@@ -15,13 +15,13 @@ import xarray as xr
 from structkit.errors import FitError, ReadError, SeriesFileError, StructkitError
 from structkit.io.manifest import read_series
 from structkit.io.spectra import read_spectra
-from structkit.pipeline_raman import (
+from structkit.pipeline.raman import (
     assign_files,
     assign_series,
     run_raman,
     store_readings,
 )
-from structkit.pipeline_spectra import (
+from structkit.pipeline.raman_spectra import (
     choose_hypotheses,
     is_of_the_study,
     join_spots,

@@ -12,7 +12,7 @@ import xarray as xr
 from structkit.cli.__main__ import main
 from structkit.errors import PlanError, ReadError, SeriesFileError
 from structkit.io.manifest import read_series
-from structkit.pipeline import run_crystallinity, run_refinement
+from structkit.pipeline.diffraction import run_crystallinity, run_refinement
 from structkit.store import read_dataset, read_tree
 from structkit.synthetic.study import write_study
 

@@ -14,7 +14,7 @@ from structkit import __version__
 from structkit.errors import FitError, ReadError, SchemaError, StructkitError
 from structkit.io.manifest import SeriesFile, read_series
 from structkit.io.spectra import read_spectra
-from structkit.pipeline_spectra import (
+from structkit.pipeline.raman_spectra import (
     Remark,
     SpectraWork,
     choose_hypotheses,

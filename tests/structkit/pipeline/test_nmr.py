@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from structkit.errors import ReadError
 from structkit.io.manifest_nmr import NmrTable
 from structkit.nmr.bpp import quadrupolar_rate
-from structkit.pipeline_nmr import fit_files, fit_t1, run_nmr, store_results
+from structkit.pipeline.nmr import fit_files, fit_t1, run_nmr, store_results
 from structkit.schema.nmr_results import validate_nmr_results
 from structkit.store import read_tree
 

@@ -1,0 +1,1 @@
+"""From a series file to stored results: the one place that orders the stages."""
