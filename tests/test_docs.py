@@ -10,7 +10,13 @@ from pydantic import BaseModel
 
 from refinement.engines import ENGINES
 from refinement.engines.native.options import NativeOptions
-from structkit.io import manifest, manifest_eis, manifest_nmr, manifest_raman
+from structkit.io import (
+    manifest,
+    manifest_eis,
+    manifest_index,
+    manifest_nmr,
+    manifest_raman,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
@@ -26,6 +32,7 @@ TABLES = (
     manifest.JointTable,
     manifest.MillTable,
     manifest.SampleTable,
+    manifest_index.IndexTable,
     manifest_nmr.NmrTable,
     manifest_nmr.SiteTable,
     manifest_nmr.T1Table,

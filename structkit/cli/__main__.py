@@ -68,6 +68,7 @@ VERBS = (
         "structkit.cli.engines",
         "List the refinement engines and where they are.",
     ),
+    Verb("index", "structkit.cli.index", "Join stored results to one index."),
     Verb(
         "nmr",
         "structkit.cli.nmr",

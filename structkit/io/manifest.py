@@ -46,6 +46,7 @@ from structkit.io.manifest_eis import (
     PelletTable,
     as_file,
 )
+from structkit.io.manifest_index import IndexTable
 from structkit.io.manifest_nmr import NmrTable, Recoveries
 from structkit.io.manifest_raman import RamanTable
 from structkit.io.mistakes import Mistake, cross_check, gather, translate
@@ -337,6 +338,8 @@ class SeriesFile(Table):
     """Pellets, cell and circuit of the impedance spectra; absent: the defaults."""
     nmr: NmrTable | None = None
     """How NMR spectra and recoveries are read and fitted; absent: the defaults."""
+    index: IndexTable | None = None
+    """What joins the techniques to one index; absent: the defaults."""
     mill: MillTable | None = None
     """Balls, powder and frequency of the mill."""
     samples: Annotated[tuple[SampleTable, ...], Field(min_length=1)] = Field(
