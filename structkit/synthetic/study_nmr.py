@@ -19,7 +19,12 @@ from structkit.synthetic.nmr import (
     recovery_factors,
     simulate_decay,
 )
-from structkit.synthetic.nmr_files import FOLDER, TRUTH_FILE, write_bruker
+from structkit.synthetic.nmr_files import (
+    FOLDER,
+    TRUTH_FILE,
+    write_bruker,
+    write_processed,
+)
 from structkit.synthetic.nmr_truth import RECYCLE_S, WRONG_MHZ, NmrAdversary, NmrTruth
 from structkit.synthetic.species import Species
 from structkit.synthetic.whole_samples import CONTROL, SeriesSample
@@ -116,7 +121,13 @@ def _write_spectrum(
         signal_to_noise=truth.signal_to_noise[kind],
         header_mhz=header_mhz,
     )
-    write_bruker(decay, place / str(SPECTRUM), title=one.name)
+    experiment = write_bruker(decay, place / str(SPECTRUM), title=one.name)
+    write_processed(
+        decay,
+        experiment,
+        dead_s=truth.dead_s,
+        rng=nmr_stream(seed, f"phase {one.name}"),
+    )
 
 
 def _write_recovery(
