@@ -166,7 +166,7 @@ def fit_t1(
         recycle_delay=recycle_delay_of(spectra, work.table),
         spin=work.spin,
     )
-    at = locate(found, spectra, None)
+    at = locate(found, spectra)
     result = SampleResult(name=name, reason="no spectrum beside it", recoveries=(at,))
     return series_dataset([result], remarks=work.remarks, attrs=_attrs(work, {}))
 

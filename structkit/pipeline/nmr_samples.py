@@ -12,7 +12,7 @@ import xarray as xr
 
 from structkit.errors import FitError, StructkitError
 from structkit.io.manifest import SampleTable
-from structkit.io.manifest_nmr import NmrTable
+from structkit.io.manifest_nmr import NmrTable, T1Table
 from structkit.nmr.fit import fit_lines
 from structkit.nmr.line_fit import LineFit
 from structkit.nmr.relaxation import fit_relaxation
@@ -77,27 +77,28 @@ def fit_sample(sample: SampleTable, work: Work) -> SampleResult:
         role=sample.role or "",
     )
     recoveries = [
-        found
-        for one in sample.t1 or ()
-        if (found := _recover(sample.id, one.folder, one.temperature, work=work))
+        found for one in sample.t1 or () if (found := _recover(sample, one, work))
     ]
     result = replace(result, recoveries=tuple(recoveries))
     result = replace(result, relaxations=_relax(result, work))
     if sample.nmr is None:
         return replace(result, reason="no spectrum")
     try:
-        return _fit_spectrum(result, sample.nmr, work)
+        return _fit_spectrum(result, sample, work)
     except StructkitError as error:
         work.say(sample.id, sample.nmr.name, f"left out: {error}")
         return replace(result, reason=str(error))
 
 
-def _fit_spectrum(result: SampleResult, path: Path, work: Work) -> SampleResult:
+def _fit_spectrum(
+    result: SampleResult, sample: SampleTable, work: Work
+) -> SampleResult:
     """Return a sample with the lines of its spectrum."""
+    path = Path(sample.nmr or "")
     spectrum = read_spectrum(path, work.table)
     work.say(result.name, path.name, str(spectrum.attrs["remarks"]))
     check_nucleus(spectrum, path, work.table)
-    kelvin = float(spectrum.coords.get(TEMPERATURE, math.nan))
+    kelvin = _kelvin_of(spectrum, sample.temperature)
     own = _t1_beside(result, kelvin, work)
     sites = tuple(
         replace(site, t1_s=own[site.name][0], t1_std_s=own[site.name][1])
@@ -144,10 +145,9 @@ def _impossible_widths(fit: LineFit) -> list[str]:
     return told
 
 
-def _recover(
-    name: str, path: Path, celsius: float | None, *, work: Work
-) -> RecoveryAt | None:
+def _recover(sample: SampleTable, asked: T1Table, work: Work) -> RecoveryAt | None:
     """Return the recoveries of one experiment; None, with a remark, where it fails."""
+    name, path = sample.id, asked.folder
     try:
         spectra = read_recovery(path, work.table)
         work.say(name, path.name, str(spectra.attrs["remarks"]))
@@ -165,7 +165,7 @@ def _recover(
         return None
     if found.reason:
         work.say(name, path.name, found.reason)
-    return locate(found, spectra, celsius)
+    return locate(found, spectra, stated=asked.temperature, usual=sample.temperature)
 
 
 def _start_lines(
@@ -196,18 +196,40 @@ def _start_lines(
 
 
 def locate(
-    found: SampleRecovery, spectra: xr.Dataset, celsius: float | None
+    found: SampleRecovery,
+    spectra: xr.Dataset,
+    *,
+    stated: float | None = None,
+    usual: float | None = None,
 ) -> RecoveryAt:
-    """Return recoveries with where they were measured."""
-    kelvin = float(spectra.coords.get(TEMPERATURE, math.nan))
-    if celsius is not None:
-        kelvin = celsius + _KELVIN_AT_ZERO_CELSIUS
+    """Return recoveries with where they were measured.
+
+    Parameters
+    ----------
+    found : SampleRecovery
+        Of all sites.
+    spectra : xarray.Dataset
+        As read.
+    stated, usual : float, optional
+        Temperature that wins over the header's, and the one where there is none,
+        **degree Celsius**.
+    """
+    kelvin = _kelvin_of(spectra, usual)
+    if stated is not None:
+        kelvin = stated + _KELVIN_AT_ZERO_CELSIUS
     return RecoveryAt(
         recovery=found,
         temperature=kelvin,
         larmor_frequency=float(spectra.coords.get(LARMOR_FREQUENCY, math.nan)),
         source_file=str(spectra.attrs.get("source_file", "")),
     )
+
+
+def _kelvin_of(spectra: xr.Dataset, usual: float | None) -> float:
+    """Return the header's temperature, else the sample's, **K**; NaN: neither."""
+    if TEMPERATURE in spectra.coords:
+        return float(spectra[TEMPERATURE])
+    return math.nan if usual is None else usual + _KELVIN_AT_ZERO_CELSIUS
 
 
 def _t1_points(
