@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 _SERIES_SUFFIX = ".toml"
 
+_LEGEND = {
+    "*": "*: apex outside the measured band.",
+    "R ": "R: ohm; the geometry is not known.",
+}
+"""What stands in a cell -> what it means, told where it stands in one."""
+
 _diameter = click.option("--diameter-mm", type=float, help="Of the pellet, mm.")
 _diameter_std = click.option("--diameter-std-mm", type=float, help="1 sigma of it, mm.")
 _thickness = click.option("--thickness-mm", type=float, help="Of the pellet, mm.")
@@ -232,7 +238,8 @@ def format_conductivities(tree: xr.DataTree) -> str:
                 notes.append(f"{name}, {one['file'].item()}: {one['reason'].item()}")
     if rows:
         parts.append(format_table(header, rows))
-        parts.append("*: apex outside the measured band. R: ohm, geometry unknown.")
+        cells = " ".join(cell for row in rows for cell in row[2:5])
+        parts += [text for mark, text in _LEGEND.items() if mark in cells]
     fits: dict[str, list[xr.Dataset]] = {}
     for name, _, one in nodes_of(tree, "arrhenius"):
         fits.setdefault(name, []).append(one)
@@ -323,6 +330,8 @@ def format_run(run: xr.Dataset) -> str:
     run : xarray.Dataset
         From :func:`structkit.pipeline.eis.run_polarization`.
     """
+    if not run.sizes["time"]:
+        return f"- not read: {run.attrs['reason']}"
     current = _scientific(
         float(run["steady_current"]), float(run["steady_current_std"])
     )

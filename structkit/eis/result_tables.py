@@ -85,6 +85,7 @@ POLARIZATION_COLUMNS = (
     "sigma_e_bound_S_per_cm",
     "file",
     "remark",
+    "status",
 )
 """Columns of ``polarization.csv``."""
 REMARK_COLUMNS = (SAMPLE, "file", "remark")
@@ -156,7 +157,8 @@ def polarization_table(tree: xr.DataTree) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns :data:`POLARIZATION_COLUMNS`. ``sigma_e_S_per_cm`` is empty where no
-        steady current above zero was seen; then only the bound counts.
+        steady current above zero was seen; then only the bound counts. A run that
+        could not be read has ``status`` ``failed`` and its reason as ``remark``.
     """
     return _frame(_polarization_rows(tree), POLARIZATION_COLUMNS)
 
@@ -306,4 +308,5 @@ def _polarization_rows(tree: xr.DataTree) -> Iterator[Row]:
             "sigma_e_bound_S_per_cm": float(one["electronic_conductivity_bound"]),
             "file": str(one.attrs.get("source_file", "")),
             "remark": "; ".join(text for text in told if text),
+            "status": str(one.attrs["status"]),
         }

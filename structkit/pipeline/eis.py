@@ -29,6 +29,7 @@ from structkit.eis.results import (
 )
 from structkit.errors import FitError
 from structkit.io.manifest import read_series
+from structkit.pipeline.conductivity import fit_lines, make_sample_nodes, polarize
 from structkit.pipeline.eis_plan import (
     EisOptions,
     EisSample,
@@ -40,6 +41,7 @@ from structkit.pipeline.impedance import (
     Remark,
     Workshop,
 )
+from structkit.schema import TIME
 from structkit.schema.conductivity import (
     CONVENTIONS,
 )
@@ -51,11 +53,6 @@ from structkit.schema.eis_results import (
     validate_eis_results,
 )
 from structkit.store import read_tree, write_table, write_tree
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-from structkit.pipeline.conductivity import fit_lines, make_sample_nodes, polarize
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -207,7 +204,10 @@ def _run(
             for place, each in found.items()
         }
         fitted = sum(one.is_fitted for one in outcomes)
-        runs = sum(below.startswith(POLARIZATION_NODE) for below in found)
+        runs = sum(
+            below.startswith(POLARIZATION_NODE) and each.sizes[TIME] > 0
+            for below, each in found.items()
+        )
         read = sum(one.spectrum is not None for one in outcomes)
         counts[sample.name] = (read, fitted, runs)
     if not any(spectra or runs for spectra, _, runs in counts.values()):
@@ -258,6 +258,8 @@ def _draw(tree: xr.DataTree, folder: Path) -> None:
             path = folder / f"{name}_arrhenius_{convention}.png"
             _write_axes(drawn, path)
     for name, number, run in nodes_of(tree, POLARIZATION_NODE):
+        if not run.sizes[TIME]:
+            continue
         _write_axes(plot_polarization(run), folder / f"{name}_dc_{number}.png")
 
 

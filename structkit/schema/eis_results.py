@@ -2,7 +2,7 @@
 
 ``/``, over ``sample`` and ``remark``: ``sample_name`` (no coordinate: nodes would
 inherit it, and no sample could have the name ``sample``), ``n_spectra``, ``n_fitted``,
-``n_runs``; ``remark_text``, ``remark_sample``, ``remark_file``. attrs: ``name``,
+``n_runs`` (read); ``remark_text``, ``remark_sample``, ``remark_file``. attrs: ``name``,
 ``source_file``, ``source_sha256``, ``software``, ``weighting``, ``temperature_std_k``.
 
 Below ``/samples/<sample>``:
@@ -42,7 +42,8 @@ the file.
 ``polarization/<n>``, one run: ``current`` over ``time``, ``current_fit``, ``voltage``
 where it was measured; and :mod:`structkit.eis.polarization`'s scalars, the steady
 current as ``steady_current``, with ``transference``, ``transference_std``,
-``total_conductivity``. attrs: ``status``, ``reason``, ``remarks``.
+``total_conductivity``. attrs: ``status``, ``reason``, ``remarks``. A run that could not
+be read has no point of time.
 """
 
 from __future__ import annotations

@@ -65,7 +65,10 @@ eis = [
 {entries}
   {{ file = "cut.csv", temperature = 100 }},
 ]
-dc = {{ file = "dc.csv", leakage_a = 2e-11, leakage_std_a = 1e-12, temperature = 25 }}
+dc = [
+  {{ file = "dc.csv", leakage_a = 2e-11, leakage_std_a = 1e-12, temperature = 25 }},
+  "dc_cut.csv",
+]
 [[sample]]
 id = "bare"
 milling_time = 1
@@ -142,6 +145,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         entries.append(f'  {{ file = "{path.name}", temperature = {celsius} }},')
     (folder / "cut.csv").write_text("frequency/Hz,Z'/ohm,Z''/ohm\n1,2,-3\n")
     write_dc(folder / "dc.csv")
+    (folder / "dc_cut.csv").write_text("time/s,I/A\n1,2e-9\n")
     series = folder / "series.toml"
     series.write_text(SERIES.format(entries="\n".join(entries)), encoding="utf-8")
     tree = run_eis(series, folder / "out", figures=False)
@@ -231,7 +235,7 @@ def test_a_file_that_cannot_be_read_is_a_row_and_stops_nothing(run: Run) -> None
 
 
 def test_transference_is_formed_at_the_temperature_of_the_run(run: Run) -> None:
-    (row,) = run.rows("polarization.csv")
+    row, _ = run.rows("polarization.csv")
     electronic = 3.5e-10 * CELL / 0.1
     assert row["steady"] == "1"
     off = abs(float(row["sigma_e_S_per_cm"]) - electronic)
@@ -241,6 +245,17 @@ def test_transference_is_formed_at_the_temperature_of_the_run(run: Run) -> None:
         electronic / total, rel=0.1
     )
     assert "at 298.15 K" in row["remark"]
+
+
+def test_a_dc_file_that_cannot_be_read_is_a_row_with_its_reason(run: Run) -> None:
+    good, lost = run.rows("polarization.csv")
+    assert (good["status"], lost["status"]) == ("converged", "failed")
+    assert lost["file"] == "dc_cut.csv"
+    assert "dc_cut.csv" in lost["remark"]
+    assert lost["current_A"] == lost["steady"] == lost["transference"] == ""
+    assert int(run.tree["n_runs"].sum()) == 1
+    said = [r["remark"] for r in run.rows("eis_remarks.csv")]
+    assert any(text.startswith("left out: ") and "dc_cut" in text for text in said)
 
 
 def test_a_sample_without_temperature_has_conductivities_and_no_line(run: Run) -> None:
