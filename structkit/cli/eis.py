@@ -215,7 +215,7 @@ def _or_nan(value: float | None) -> float:
 
 
 def format_conductivities(tree: xr.DataTree) -> str:
-    """Return one line a spectrum, one a polarization run, and the energies.
+    """Return one line a spectrum, one a polarization run, energies and retentions.
 
     Parameters
     ----------
@@ -223,7 +223,11 @@ def format_conductivities(tree: xr.DataTree) -> str:
         From :func:`structkit.pipeline.eis.run_eis`.
     """
     from structkit.cli.table import format_table
-    from structkit.eis.result_tables import conductivities_of, nodes_of
+    from structkit.eis.result_tables import (
+        conductivities_of,
+        nodes_of,
+        retentions_of,
+    )
 
     header = ["sample", "T/K", "bulk", "grain boundary", "total S/cm", "status"]
     rows, parts, notes = [], [], []
@@ -245,6 +249,9 @@ def format_conductivities(tree: xr.DataTree) -> str:
         fits.setdefault(name, []).append(one)
     if fits:
         parts.append(f"\n{format_energies(fits)}")
+    kept = dict(retentions_of(tree))
+    if kept:
+        parts.append(f"\n{format_retentions(kept)}")
     for name, _, one in nodes_of(tree, "polarization"):
         parts.append(f"\n{name}, {one.attrs['source_file']}\n{format_run(one)}")
     return "\n".join([*parts, *notes])
@@ -320,6 +327,37 @@ def _energies(own: xr.Dataset) -> Iterator[list[str]]:
             for cell in (one.isel(convention=0), one.isel(convention=1))
         ]
         yield [points, str(number), *cells, str(one["status"].values[0])]
+
+
+def format_retentions(kept: Mapping[str, xr.Dataset]) -> str:
+    """Return one line for each measurement that is held against one before.
+
+    Parameters
+    ----------
+    kept : mapping of str to xarray.Dataset
+        For each sample its retention (:mod:`structkit.eis.retention`).
+    """
+    from structkit.cli.table import format_table, format_value
+
+    header = ["sample", "T/K", "history", "retention", "against", "remark"]
+    rows = []
+    for name, found in kept.items():
+        for place in range(found.sizes["measurement"]):
+            one = found.isel(measurement=place)
+            if int(one["is_reference"]):
+                continue
+            value, std = float(one["retention"]), float(one["retention_std"])
+            kelvin = float(one["temperature"])
+            cells = [
+                name,
+                f"{kelvin:.2f}" if math.isfinite(kelvin) else "-",
+                str(one["history"].item()) or "-",
+                format_value(value, std) if math.isfinite(value) else "-",
+                str(one["reference"].item()),
+                str(one["remark"].item()).split("; ")[0],
+            ]
+            rows.append(cells)
+    return format_table(header, rows)
 
 
 def format_run(run: xr.Dataset) -> str:
