@@ -151,7 +151,7 @@ def find_retention(
     numbers = {
         RETENTION: (value, "conductivity over that before"),
         f"{RETENTION}_std": (std, "standard uncertainty of it"),
-        DECADES_LOST: (-np.log10(value), "decades of conductivity lost"),
+        DECADES_LOST: (0.0 - np.log10(value), "decades of conductivity lost"),
         f"{DECADES_LOST}_std": (
             std / value / math.log(10.0),
             "standard uncertainty of it",
