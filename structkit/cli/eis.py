@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 _SERIES_SUFFIX = ".toml"
 
+_LEGEND = {
+    "*": "*: apex outside the measured band.",
+    "R ": "R: ohm; the geometry is not known.",
+}
+"""What stands in a cell -> what it means, told where it stands in one."""
+
 _diameter = click.option("--diameter-mm", type=float, help="Of the pellet, mm.")
 _diameter_std = click.option("--diameter-std-mm", type=float, help="1 sigma of it, mm.")
 _thickness = click.option("--thickness-mm", type=float, help="Of the pellet, mm.")
@@ -209,7 +215,7 @@ def _or_nan(value: float | None) -> float:
 
 
 def format_conductivities(tree: xr.DataTree) -> str:
-    """Return one line a spectrum, one a polarization run, and the energies.
+    """Return one line a spectrum, one a polarization run, energies and retentions.
 
     Parameters
     ----------
@@ -217,7 +223,11 @@ def format_conductivities(tree: xr.DataTree) -> str:
         From :func:`structkit.pipeline.eis.run_eis`.
     """
     from structkit.cli.table import format_table
-    from structkit.eis.result_tables import conductivities_of, nodes_of
+    from structkit.eis.result_tables import (
+        conductivities_of,
+        nodes_of,
+        retentions_of,
+    )
 
     header = ["sample", "T/K", "bulk", "grain boundary", "total S/cm", "status"]
     rows, parts, notes = [], [], []
@@ -232,12 +242,16 @@ def format_conductivities(tree: xr.DataTree) -> str:
                 notes.append(f"{name}, {one['file'].item()}: {one['reason'].item()}")
     if rows:
         parts.append(format_table(header, rows))
-        parts.append("*: apex outside the measured band. R: ohm, geometry unknown.")
+        cells = " ".join(cell for row in rows for cell in row[2:5])
+        parts += [text for mark, text in _LEGEND.items() if mark in cells]
     fits: dict[str, list[xr.Dataset]] = {}
     for name, _, one in nodes_of(tree, "arrhenius"):
         fits.setdefault(name, []).append(one)
     if fits:
         parts.append(f"\n{format_energies(fits)}")
+    kept = dict(retentions_of(tree))
+    if kept:
+        parts.append(f"\n{format_retentions(kept)}")
     for name, _, one in nodes_of(tree, "polarization"):
         parts.append(f"\n{name}, {one.attrs['source_file']}\n{format_run(one)}")
     return "\n".join([*parts, *notes])
@@ -315,6 +329,37 @@ def _energies(own: xr.Dataset) -> Iterator[list[str]]:
         yield [points, str(number), *cells, str(one["status"].values[0])]
 
 
+def format_retentions(kept: Mapping[str, xr.Dataset]) -> str:
+    """Return one line for each measurement that is held against one before.
+
+    Parameters
+    ----------
+    kept : mapping of str to xarray.Dataset
+        For each sample its retention (:mod:`structkit.eis.retention`).
+    """
+    from structkit.cli.table import format_table, format_value
+
+    header = ["sample", "T/K", "history", "retention", "against", "remark"]
+    rows = []
+    for name, found in kept.items():
+        for place in range(found.sizes["measurement"]):
+            one = found.isel(measurement=place)
+            if int(one["is_reference"]):
+                continue
+            value, std = float(one["retention"]), float(one["retention_std"])
+            kelvin = float(one["temperature"])
+            cells = [
+                name,
+                f"{kelvin:.2f}" if math.isfinite(kelvin) else "-",
+                str(one["history"].item()) or "-",
+                format_value(value, std) if math.isfinite(value) else "-",
+                str(one["reference"].item()),
+                str(one["remark"].item()).split("; ")[0],
+            ]
+            rows.append(cells)
+    return format_table(header, rows)
+
+
 def format_run(run: xr.Dataset) -> str:
     """Return what a polarization run says, a line each.
 
@@ -323,6 +368,8 @@ def format_run(run: xr.Dataset) -> str:
     run : xarray.Dataset
         From :func:`structkit.pipeline.eis.run_polarization`.
     """
+    if not run.sizes["time"]:
+        return f"- not read: {run.attrs['reason']}"
     current = _scientific(
         float(run["steady_current"]), float(run["steady_current_std"])
     )

@@ -164,7 +164,8 @@ def fit_arrhenius(
         matrices[0][place] = line.covariance
         matrices[1][place] = line.statistical_covariance
         if line.status.has_values and place[1:] == (0, 0):
-            remarks.append(_tell_difference(series, line, settings))
+            told = _tell_difference(series, line, settings)
+            remarks.append(f"{names[place[0]].replace('_', ' ')}: {told}")
     dims = (CONTRIBUTION, CONVENTION, POINTS)
     square = (*dims, PARAMETER, OTHER_PARAMETER)
     attrs = {"units": "1", "long_name": "covariance of ln_prefactor and energy in eV"}

@@ -22,11 +22,16 @@ from structkit.schema.conductivity import (
     RESISTANCE_STD,
 )
 from structkit.schema.eis_results import (
+    AGE,
     ARRHENIUS_NODE,
     CONDUCTIVITY_NODE,
+    DECADES_LOST,
     ELEMENT_UNITS,
     NUMBER,
     POLARIZATION_NODE,
+    REFERENCE,
+    RETENTION,
+    RETENTION_NODE,
     SAMPLE_NAME,
     SAMPLES_NODE,
     SPECTRA_NODE,
@@ -85,8 +90,21 @@ POLARIZATION_COLUMNS = (
     "sigma_e_bound_S_per_cm",
     "file",
     "remark",
+    "status",
 )
 """Columns of ``polarization.csv``."""
+RETENTION_COLUMNS = (
+    SAMPLE,
+    _KELVIN,
+    HISTORY,
+    RETENTION,
+    "std",
+    "remark",
+    DECADES_LOST,
+    "age_h",
+    REFERENCE,
+)
+"""Columns of ``retention.csv``."""
 REMARK_COLUMNS = (SAMPLE, "file", "remark")
 """Columns of ``eis_remarks.csv``."""
 
@@ -156,9 +174,28 @@ def polarization_table(tree: xr.DataTree) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns :data:`POLARIZATION_COLUMNS`. ``sigma_e_S_per_cm`` is empty where no
-        steady current above zero was seen; then only the bound counts.
+        steady current above zero was seen; then only the bound counts. A run that
+        could not be read has ``status`` ``failed`` and its reason as ``remark``.
     """
     return _frame(_polarization_rows(tree), POLARIZATION_COLUMNS)
+
+
+def retention_table(tree: xr.DataTree) -> pd.DataFrame:
+    """Return one row for each measurement of the samples with several histories.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        As :mod:`structkit.schema.eis_results` says.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns :data:`RETENTION_COLUMNS`: total conductivity over that of
+        ``reference`` at the same temperature. 1 with no uncertainty is the reference
+        itself; what is empty has its reason as remark.
+    """
+    return _frame(_retention_rows(tree), RETENTION_COLUMNS)
 
 
 def remarks_table(rows: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
@@ -200,6 +237,13 @@ def conductivities_of(tree: xr.DataTree) -> Iterator[tuple[str, xr.Dataset]]:
     for name, node in _samples(tree):
         if CONDUCTIVITY_NODE in node.children:
             yield name, node.children[CONDUCTIVITY_NODE].to_dataset(inherit=False)
+
+
+def retentions_of(tree: xr.DataTree) -> Iterator[tuple[str, xr.Dataset]]:
+    """Yield each sample that has one with its retention."""
+    for name, node in _samples(tree):
+        if RETENTION_NODE in node.children:
+            yield name, node.children[RETENTION_NODE].to_dataset(inherit=False)
 
 
 def _samples(tree: xr.DataTree) -> Iterator[tuple[str, xr.DataTree]]:
@@ -267,6 +311,22 @@ def _head(sample: str, row: xr.Dataset) -> Row:
     }
 
 
+def _retention_rows(tree: xr.DataTree) -> Iterator[Row]:
+    """Yield the rows of what is left of conductivities."""
+    for sample, found in retentions_of(tree):
+        for place in range(found.sizes[MEASUREMENT]):
+            row = found.isel({MEASUREMENT: place})
+            yield {
+                **_head(sample, row),
+                RETENTION: float(row[RETENTION]),
+                "std": float(row[f"{RETENTION}_std"]),
+                "remark": str(row[REMARK].item()),
+                DECADES_LOST: float(row[DECADES_LOST]),
+                "age_h": float(row[AGE]),
+                REFERENCE: str(row[REFERENCE].item()),
+            }
+
+
 def _arrhenius_rows(tree: xr.DataTree) -> Iterator[Row]:
     """Yield the rows of the activation energies."""
     for sample, _, fits in nodes_of(tree, ARRHENIUS_NODE):
@@ -306,4 +366,5 @@ def _polarization_rows(tree: xr.DataTree) -> Iterator[Row]:
             "sigma_e_bound_S_per_cm": float(one["electronic_conductivity_bound"]),
             "file": str(one.attrs.get("source_file", "")),
             "remark": "; ".join(text for text in told if text),
+            "status": str(one.attrs["status"]),
         }

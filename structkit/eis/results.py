@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from structkit.eis.arcs import describe_arcs
 from structkit.eis.element_table import make_element_table
 from structkit.eis.fit_result import ImpedanceFit
+from structkit.eis.polarization import fit_polarization
 from structkit.eis.validity import KramersKronig
 from structkit.schema import (
     CURRENT,
@@ -27,6 +28,7 @@ from structkit.schema import (
     TEMPERATURE,
     TIME,
     VOLTAGE,
+    label,
 )
 from structkit.schema.eis_results import (
     APEX,
@@ -228,6 +230,26 @@ def run_dataset(
     }
     file = {k: v for k, v in run.attrs.items() if k != "remarks"}
     return xr.Dataset(data, coords={TIME: run[TIME]}).assign_attrs({**file, **told})
+
+
+def lost_run_dataset(file: str, reason: str) -> xr.Dataset:
+    """Return the node of a polarization run that could not be read.
+
+    Parameters
+    ----------
+    file : str
+        Its name.
+    reason : str
+        Why.
+    """
+    nothing = xr.Dataset(
+        {CURRENT: label(xr.DataArray(np.zeros(0), dims=(TIME,)), CURRENT)},
+        coords={TIME: label(xr.DataArray(np.zeros(0), dims=(TIME,)), TIME)},
+        attrs={"source_file": file},
+    )
+    found = fit_polarization(nothing, None)
+    found = found.assign({"reason": ((), reason)}).assign_attrs(remarks="")
+    return run_dataset(nothing, found, transference=(math.nan, math.nan, math.nan))
 
 
 def _draw_decay(run: xr.Dataset, found: xr.Dataset) -> Floats:

@@ -271,6 +271,8 @@ class SampleTable(Table):
     """Temperature it was annealed at, degree Celsius."""
     age: Hours | None = None
     """Time since it was made, hours."""
+    pristine: Text | None = None
+    """Id of the sample that it was before annealing or storage."""
     temperature: Celsius | None = None
     """Temperature it was measured at, degree Celsius."""
     mixture: Moles | None = None

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, Strict, model_validator
 from structkit.io.fields import (
     Celsius,
     DataFile,
+    Hours,
     NotNegative,
     Number,
     Positive,
@@ -107,6 +108,8 @@ class EisFileTable(Table):
     """Temperature of the measurement, degree Celsius; absent: the file's."""
     history: Annotated[str, Strict()] = ""
     """What the sample went through before."""
+    age: Hours | None = None
+    """Time since the sample was made, hours; absent: the sample's."""
     thickness_mm: Positive | None = None
     """Thickness of the pellet in this measurement, mm."""
     block: Block | None = None

@@ -89,7 +89,8 @@ class T1Table(Table):
     folder: DataFolder
     """Pseudo-2D experiment with its list of delays."""
     temperature: Celsius | None = None
-    """Temperature of the measurement, degree Celsius; absent: the header's."""
+    """Temperature of the measurement, degree Celsius; absent: the header's, else
+    the sample's."""
 
 
 def _as_blank(value: object) -> object:

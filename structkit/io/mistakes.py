@@ -16,6 +16,8 @@ from structkit.structures.composition import parse_formula
 Location = tuple[int | str, ...]
 
 MEASUREMENTS = ("xrd", "raman", "eis", "dc", "nmr", "t1")
+ORDERED = ("xrd", "raman")
+"""Measurements whose results are followed along the series."""
 REFERENCES = ("crystalline_reference", "glass_reference")
 _SHOWN_CHARACTERS = 60
 
@@ -143,6 +145,7 @@ def cross_check(data: Mapping[str, Any]) -> Iterator[Mistake]:
     yield from _check_mixtures(data, phases)
     yield from _check_compositions(data)
     yield from _check_samples(data)
+    yield from _check_pristine(data)
     yield from _check_nmr(data)
 
 
@@ -389,6 +392,7 @@ def _is_formula(text: str) -> bool:
 def _check_samples(data: Mapping[str, Any]) -> Iterator[Mistake]:
     """Ask each sample for a measurement and for its place on the axis."""
     axis = _table(data, "series").get("axis", "milling_time")
+    asked = isinstance(axis, str) and _has_axis(data, axis)
     has_xrd = isinstance(data.get("xrd"), Mapping)
     for index, sample in enumerate(_samples(data)):
         if not sample:
@@ -400,9 +404,39 @@ def _check_samples(data: Mapping[str, Any]) -> Iterator[Mistake]:
         if "xrd" in sample and not has_xrd:
             message = "needs a table [xrd] with its phases"
             yield Mistake(location=(*location, "xrd"), message=message)
-        if isinstance(axis, str) and axis not in sample and _needs_axis(sample, axis):
+        if asked and axis not in sample and _needs_axis(sample, axis):
             message = f"is missing; the series' axis is {axis!r}"
             yield Mistake(location=(*location, axis), message=message)
+
+
+def _has_axis(data: Mapping[str, Any], axis: str) -> bool:
+    """Return whether the samples are ordered along the axis.
+
+    Pellets and NMR spectra alone need no order: they have no axis unless it is named or
+    one of them states where it stands.
+    """
+    samples = _samples(data)
+    named = "axis" in _table(data, "series")
+    stated = any(axis in sample for sample in samples)
+    ordered = any(set(ORDERED) & set(one) for one in samples)
+    return named or stated or ordered
+
+
+def _check_pristine(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Ask that the sample before is another one with impedance."""
+    samples = _samples(data)
+    known = [s["id"] for s in samples if "eis" in s and isinstance(s.get("id"), str)]
+    for index, sample in enumerate(samples):
+        name = sample.get("pristine")
+        others = [one for one in known if one != sample.get("id")]
+        if not isinstance(name, str) or name in others:
+            continue
+        guess = nearest(name, others)
+        hint = f"did you mean {guess!r}?" if guess else "give that sample its eis"
+        if name == sample.get("id"):
+            hint = "what one sample went through is the history of its eis entries"
+        message = f"{name!r} is no other sample with eis; {hint}"
+        yield Mistake(location=("sample", index, "pristine"), message=message)
 
 
 def _needs_axis(sample: Mapping[str, Any], axis: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -27,6 +26,7 @@ from structkit.eis.polarization import (
     transference_number,
 )
 from structkit.eis.results import (
+    lost_run_dataset,
     run_dataset,
     spectrum_dataset,
     texts,
@@ -60,10 +60,6 @@ from structkit.schema.eis_results import (
     SPECTRA_NODE,
     VERDICT,
 )
-
-if TYPE_CHECKING:
-    pass
-
 
 _SAME_KELVIN = 3.0
 """Within it a conductivity and a polarization run are at one temperature."""
@@ -107,6 +103,7 @@ def make_sample_nodes(
             )
         except StructkitError as error:
             workshop.note(sample.name, file, [f"left out: {error}"])
+            nodes[f"{POLARIZATION_NODE}/{place}"] = lost_run_dataset(file, str(error))
     return nodes
 
 

@@ -23,12 +23,15 @@ from structkit.eis.result_tables import (
     nodes_of,
     polarization_table,
     remarks_table,
+    retention_table,
+    retentions_of,
 )
 from structkit.eis.results import (
     root_dataset,
 )
 from structkit.errors import FitError
 from structkit.io.manifest import read_series
+from structkit.pipeline.conductivity import fit_lines, make_sample_nodes, polarize
 from structkit.pipeline.eis_plan import (
     EisOptions,
     EisSample,
@@ -37,9 +40,12 @@ from structkit.pipeline.eis_plan import (
     plan_series,
 )
 from structkit.pipeline.impedance import (
+    Outcome,
     Remark,
     Workshop,
 )
+from structkit.pipeline.retention import make_retention_nodes
+from structkit.schema import TIME
 from structkit.schema.conductivity import (
     CONVENTIONS,
 )
@@ -51,11 +57,6 @@ from structkit.schema.eis_results import (
     validate_eis_results,
 )
 from structkit.store import read_tree, write_table, write_tree
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-from structkit.pipeline.conductivity import fit_lines, make_sample_nodes, polarize
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,7 +80,7 @@ def run_eis(
     output : Path or str
         Folder for ``eis.nc``; ``tables/``: ``eis_elements.csv``,
         ``conductivity.csv``, ``arrhenius.csv``, ``polarization.csv``,
-        ``eis_remarks.csv``; and ``figures/eis/``.
+        ``retention.csv``, ``eis_remarks.csv``; and ``figures/eis/``.
     samples : sequence of str, optional
         Ids. Default: all.
     figures : bool
@@ -199,20 +200,26 @@ def _run(
         workshop.note("", "", [text])
     nodes: dict[str, xr.Dataset] = {}
     counts: dict[str, tuple[int, int, int]] = {}
+    outcomes_of: dict[str, list[Outcome]] = {}
+    found_of: dict[str, Mapping[str, xr.Dataset]] = {}
     for sample in samples:
         outcomes = workshop.fit_sample(sample)
         found = make_sample_nodes(sample, outcomes, workshop)
-        nodes |= {
-            f"/{SAMPLES_NODE}/{sample.name}/{place}": each
-            for place, each in found.items()
-        }
+        outcomes_of[sample.name], found_of[sample.name] = outcomes, found
         fitted = sum(one.is_fitted for one in outcomes)
-        runs = sum(below.startswith(POLARIZATION_NODE) for below in found)
+        runs = sum(
+            below.startswith(POLARIZATION_NODE) and each.sizes[TIME] > 0
+            for below, each in found.items()
+        )
         read = sum(one.spectrum is not None for one in outcomes)
         counts[sample.name] = (read, fitted, runs)
     if not any(spectra or runs for spectra, _, runs in counts.values()):
         first = workshop.remarks[0][2] if workshop.remarks else "no files"
         raise FitError(f"no impedance or DC file could be used; the first: {first}")
+    left = make_retention_nodes(samples, outcomes_of, found_of, workshop)
+    for name, found_there in found_of.items():
+        for place, each in {**found_there, **left.get(name, {})}.items():
+            nodes[f"/{SAMPLES_NODE}/{name}/{place}"] = each
     provenance: dict[str, str | float] = {
         **attrs,
         "weighting": options.fit.weighting,
@@ -225,26 +232,38 @@ def _run(
     write_tree(tree, output / RESULT_FILE)
     _write_tables(tree, workshop.remarks, output / "tables")
     if figures:
-        _draw(tree, output / "figures" / "eis")
+        draw_results(tree, output / "figures" / "eis")
     return tree
 
 
 def _write_tables(tree: xr.DataTree, remarks: Sequence[Remark], folder: Path) -> None:
-    """Write the five tables."""
+    """Write the tables."""
     write_table(elements_table(tree), folder / "eis_elements.csv")
     write_table(conductivity_table(tree), folder / "conductivity.csv")
     write_table(arrhenius_table(tree), folder / "arrhenius.csv")
     write_table(polarization_table(tree), folder / "polarization.csv")
+    write_table(retention_table(tree), folder / "retention.csv")
     write_table(remarks_table(remarks), folder / "eis_remarks.csv")
 
 
-def _draw(tree: xr.DataTree, folder: Path) -> None:
-    """Write figures from the stored results."""
+def draw_results(tree: xr.DataTree, folder: Path) -> None:
+    """Write figures from the stored results.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        From :func:`run_eis`.
+    folder : Path
+        Where to.
+    """
     from structkit.plot.arrhenius import plot_arrhenius
     from structkit.plot.impedance import compose_impedance
     from structkit.plot.polarization import plot_polarization
+    from structkit.plot.retention import plot_retention
     from structkit.plot.style import write_figure
 
+    for name, left in retentions_of(tree):
+        _write_axes(plot_retention(left), folder / f"{name}_retention.png")
     for name, number, spectrum in nodes_of(tree, SPECTRA_NODE):
         figure = compose_impedance(spectrum, title=f"{name} {number}")
         write_figure(figure, folder / f"{name}_{number}.png")
@@ -258,6 +277,8 @@ def _draw(tree: xr.DataTree, folder: Path) -> None:
             path = folder / f"{name}_arrhenius_{convention}.png"
             _write_axes(drawn, path)
     for name, number, run in nodes_of(tree, POLARIZATION_NODE):
+        if not run.sizes[TIME]:
+            continue
         _write_axes(plot_polarization(run), folder / f"{name}_dc_{number}.png")
 
 

@@ -26,6 +26,7 @@ from structkit.schema import (
 )
 
 ZERO_CELSIUS = 273.15
+_HOURS_A_DAY = 24.0
 
 _GEOMETRY = tuple(PelletTable.model_fields)
 
@@ -42,6 +43,8 @@ class Measurement:
     """Temperature where neither says it, **K**; NaN: unknown."""
     history: str = ""
     """What the sample went through before."""
+    age: float = math.nan
+    """Since the sample was made, **h**; NaN: unknown."""
     pellet: Pellet | None = None
     """Geometry; None: unknown."""
     no_pellet: str = ""
@@ -78,6 +81,8 @@ class EisSample:
     """Impedance, in the order of the series file."""
     runs: tuple[PolarizationFile, ...] = ()
     """Polarization."""
+    pristine: str = ""
+    """The sample that it was before; empty: its own first history."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -117,7 +122,7 @@ def plan_series(
     series : SeriesFile
         From :func:`structkit.io.manifest.read_series`.
     samples : sequence of str, optional
-        Ids. Default: all with ``eis`` or ``dc``.
+        Ids; what they were before comes along. Default: all with ``eis`` or ``dc``.
 
     Raises
     ------
@@ -139,7 +144,9 @@ def plan_series(
             f"{series.path}: no sample {unknown[0]!r} with impedance or DC files; "
             f"there are {', '.join(known)}"
         )
-    kept = [one for one in measured if not samples or one.id in samples]
+    wanted = set(samples or known)
+    wanted |= {one.pristine for one in measured if one.id in wanted and one.pristine}
+    kept = [one for one in measured if one.id in wanted]
     circuit = None
     if table.circuit is not None:
         with _told_with(series, "eis.circuit"):
@@ -231,7 +238,8 @@ def _plan_sample(sample: SampleTable, table: EisTable) -> EisSample:
                 file=one.file,
                 kelvin=_kelvin(one.temperature),
                 usual_kelvin=_kelvin(sample.temperature),
-                history=one.history,
+                history=one.history or _name_age(one.age),
+                age=_or_nan(sample.age if one.age is None else one.age),
                 pellet=pellet,
                 no_pellet=why,
                 block=one.block,
@@ -256,7 +264,26 @@ def _plan_sample(sample: SampleTable, table: EisTable) -> EisSample:
                 block=run.block,
             )
         )
-    return EisSample(name=sample.id, measurements=tuple(measurements), runs=tuple(runs))
+    return EisSample(
+        name=sample.id,
+        measurements=tuple(measurements),
+        runs=tuple(runs),
+        pristine=sample.pristine or "",
+    )
+
+
+def _name_age(hours: float | None) -> str:
+    """Return the history of a measurement that states its age alone.
+
+    Examples
+    --------
+    >>> _name_age(240.0), _name_age(0.5), _name_age(None)
+    ('age 10 d', 'age 0.5 h', '')
+    """
+    if hours is None:
+        return ""
+    days = hours / _HOURS_A_DAY
+    return f"age {days:g} d" if days >= 1.0 else f"age {hours:g} h"
 
 
 def _kelvin(celsius: float | None) -> float:

@@ -2,7 +2,7 @@
 
 ``/``, over ``sample`` and ``remark``: ``sample_name`` (no coordinate: nodes would
 inherit it, and no sample could have the name ``sample``), ``n_spectra``, ``n_fitted``,
-``n_runs``; ``remark_text``, ``remark_sample``, ``remark_file``. attrs: ``name``,
+``n_runs`` (read); ``remark_text``, ``remark_sample``, ``remark_file``. attrs: ``name``,
 ``source_file``, ``source_sha256``, ``software``, ``weighting``, ``temperature_std_k``.
 
 Below ``/samples/<sample>``:
@@ -39,10 +39,14 @@ name                          dims                   meaning
 attrs: ``circuit``, ``status``, ``reason``, ``verdict``, ``verdict_reason`` and those of
 the file.
 
+``retention``, where a sample has two histories or one it was before:
+:mod:`structkit.eis.retention`, row for row as ``conductivity``.
+
 ``polarization/<n>``, one run: ``current`` over ``time``, ``current_fit``, ``voltage``
 where it was measured; and :mod:`structkit.eis.polarization`'s scalars, the steady
 current as ``steady_current``, with ``transference``, ``transference_std``,
-``total_conductivity``. attrs: ``status``, ``reason``, ``remarks``.
+``total_conductivity``. attrs: ``status``, ``reason``, ``remarks``. A run that could not
+be read has no point of time.
 """
 
 from __future__ import annotations
@@ -56,6 +60,7 @@ from structkit.schema.conductivity import (
     CONDUCTIVITY,
     IN_BAND,
     MEASUREMENT,
+    REMARK,
     RESISTANCE,
 )
 from structkit.schema.names import (
@@ -74,6 +79,7 @@ CONDUCTIVITY_NODE = "conductivity"
 ARRHENIUS_NODE = "arrhenius"
 SPECTRA_NODE = "spectra"
 POLARIZATION_NODE = "polarization"
+RETENTION_NODE = "retention"
 
 ARC = "arc"
 OTHER_ELEMENT = "element_"
@@ -90,6 +96,9 @@ STEADY_CURRENT = "steady_current"
 CURRENT_FIT = "current_fit"
 TRANSFERENCE = "transference"
 REMARK_ROW = "remark"
+AGE = "age"
+RETENTION, DECADES_LOST = "retention", "decades_lost"
+IS_REFERENCE, REFERENCE = "is_reference", "reference"
 
 _ROOT: Mapping[str, tuple[str, ...]] = {
     SAMPLE_NAME: (SAMPLE,),
@@ -116,6 +125,12 @@ _CONDUCTIVITY = {
     FILE: (MEASUREMENT,),
     "status": (MEASUREMENT,),
     "reason": (MEASUREMENT,),
+}
+_RETENTION = {
+    RETENTION: (MEASUREMENT,),
+    f"{RETENTION}_std": (MEASUREMENT,),
+    REFERENCE: (MEASUREMENT,),
+    REMARK: (MEASUREMENT,),
 }
 _RUN: Mapping[str, tuple[str, ...]] = {
     "current": (TIME,),
@@ -154,6 +169,10 @@ def validate_eis_results(tree: xr.DataTree) -> None:
             for number, each in {} if listed is None else listed.children.items():
                 place = f"{where}/{kind}/{number}"
                 check_node(each.to_dataset(inherit=False), needed, place)
-        if CONDUCTIVITY_NODE in node.children:
-            found = node.children[CONDUCTIVITY_NODE].to_dataset(inherit=False)
-            check_node(found, _CONDUCTIVITY, f"{where}/{CONDUCTIVITY_NODE}")
+        for kind, needed in (
+            (CONDUCTIVITY_NODE, _CONDUCTIVITY),
+            (RETENTION_NODE, _RETENTION),
+        ):
+            if kind in node.children:
+                found = node.children[kind].to_dataset(inherit=False)
+                check_node(found, needed, f"{where}/{kind}")

@@ -4,8 +4,8 @@ Lists stand as ``(0..63)`` with their numbers in the lines below, texts in ``<>`
 
 Found of what they declare: ``GRPDLY`` is the delay of the digital filter in points; -1
 says to look it up by ``DSPFVS`` and ``DECIM`` (firmware 10 to 13); ``DIGMOD`` 0 has no
-such filter. ``TE`` 0 or below is no temperature. ``SF`` far from ``SFO1`` is left over
-from another experiment.
+such filter. ``TE`` 0 or below is no temperature, nor is one that no common probe
+reaches. ``SF`` far from ``SFO1`` is left over from another experiment.
 """
 
 from __future__ import annotations
@@ -142,20 +142,12 @@ def find_group_delay(parameters: Parameters) -> float:
 def make_header(acquired: Parameters, processed: Parameters, title: str) -> NmrHeader:
     """Return what acquisition and processing parameters declare."""
     carrier, reference = number(acquired, "SFO1"), number(processed, "SF")
-    temperature, scans = number(acquired, "TE"), number(acquired, "NS")
-    remarks = []
+    scans = number(acquired, "NS")
+    temperature, remarks = _judge_temperature(number(acquired, "TE"))
     if reference and carrier and abs(reference / carrier - 1.0) > REFERENCE_RANGE:
         remarks.append(
             f"SF {reference:.3f} MHz is far from the frequency {carrier:.3f} MHz: it "
             "belongs to another experiment, and 0 ppm was put at BF1."
-        )
-    if temperature is not None and temperature <= 0.0:
-        if temperature < 0.0:
-            remarks.append(f"TE {temperature:g} K is no temperature.")
-        temperature = None
-    elif temperature is not None and temperature > _HOTTEST_K:
-        remarks.append(
-            f"TE {temperature:g} K is hotter than probes get; is it the sample's?"
         )
     attrs: Attrs = {
         key: acquired[name] for name, key in _TEXT_ATTRS.items() if acquired.get(name)
@@ -181,3 +173,17 @@ def make_header(acquired: Parameters, processed: Parameters, title: str) -> NmrH
         attrs=attrs,
         remarks=tuple(remarks),
     )
+
+
+def _judge_temperature(declared: float | None) -> tuple[float | None, list[str]]:
+    """Return ``TE`` where it can be a sample's, K, and what to say where it cannot."""
+    if declared is None or declared == 0.0:
+        return None, []
+    if declared < 0.0:
+        return None, [f"TE {declared:g} K is no temperature."]
+    if declared > _HOTTEST_K:
+        return None, [
+            f"TE {declared:g} K is hotter than probes get and was left out: the "
+            "temperature is not known."
+        ]
+    return declared, []

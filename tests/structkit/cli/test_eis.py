@@ -69,7 +69,11 @@ def test_without_geometry_there_are_resistances(
 ) -> None:
     arguments = ["eis", "fit", files[0], "-o", str(tmp_path), "--no-figures"]
     assert main(arguments) == 0
-    assert "R 1.00" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "R 1.00" in text
+    assert "the geometry is not known" in text
+    assert main([*arguments, "--diameter-mm", "8", "--thickness-mm", "0.85"]) == 0
+    assert "the geometry is" not in capsys.readouterr().out
 
 
 def test_polarization_without_voltage_says_so(

@@ -39,7 +39,7 @@ def test_everything_that_may_be_said(folder: Path) -> None:
         + SAMPLE
         + "pellet = { thickness_mm = 0.9 }\n"
         'eis = ["hot.mpt", { file = "cold.mpt", temperature = "248 K", '
-        'history = "after 150 C", thickness_mm = 0.8, block = 2 }]\n'
+        'history = "after 150 C", thickness_mm = 0.8, block = 2, age = "10 d" }]\n'
         'dc = { file = "dc.csv", voltage = -0.1, leakage_a = 1e-11 }\n',
     )
     assert series.eis is not None
@@ -53,6 +53,7 @@ def test_everything_that_may_be_said(folder: Path) -> None:
     assert (hot.temperature, hot.history, hot.block) == (None, "", None)
     assert cold.temperature == pytest.approx(-25.15)
     assert (cold.history, cold.thickness_mm, cold.block) == ("after 150 C", 0.8, 2)
+    assert (hot.age, cold.age) == (None, 240.0)
     assert sample.dc is not None
     assert sample.dc[0].voltage == -0.1
 
@@ -72,6 +73,42 @@ def test_the_short_cell_may_be_a_file(folder: Path) -> None:
     assert series.eis is not None
     assert series.eis.short_cell is not None
     assert series.eis.short_cell.file == folder / "short.mpt"
+
+
+def test_the_sample_before_is_another_with_impedance(folder: Path) -> None:
+    other = '[[sample]]\nid = "4h"\nmilling_time = 4\neis = "hot.mpt"\n'
+    start = SAMPLE + 'eis = "cold.mpt"\n'
+    good = read(folder, f'{start}pristine = "4h"\n{other}')
+    assert good.samples[0].pristine == "4h"
+    said = mistakes_of(folder, f'{start}pristine = "4 h"\n{other}')
+    assert "sample[0].pristine (a): '4 h' is no other sample with eis" in said
+    assert "did you mean '4h'?" in said
+    own = mistakes_of(folder, f'{start}pristine = "a"\n{other}')
+    assert "the history of its eis entries" in own
+
+
+@pytest.mark.parametrize(
+    ("head", "samples", "is_asked"),
+    [
+        ("", 1, False),
+        ("", 2, False),
+        ('axis = "milling_time"\n', 1, True),
+        ('axis = "age"\n', 2, True),
+        ("", 3, True),
+    ],
+    ids=["lone", "pellets", "named", "named other", "one says it"],
+)
+def test_only_a_series_has_an_axis(
+    folder: Path, head: str, samples: int, is_asked: bool
+) -> None:
+    tables = [f'[[sample]]\nid = "{n}"\neis = "hot.mpt"\n' for n in range(samples)]
+    if samples == 3:
+        tables[0] += "milling_time = 1\n"
+    text = head + "".join(tables)
+    if is_asked:
+        assert "is missing; the series' axis is" in mistakes_of(folder, text)
+    else:
+        assert len(read(folder, text).samples) == samples
 
 
 @pytest.mark.parametrize(

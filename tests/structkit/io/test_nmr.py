@@ -217,6 +217,9 @@ def test_false_temperature_and_reference_are_told(experiment: Write) -> None:
     cold = read_decay(experiment(signal=DECAY, TE=-55.7))
     assert "temperature" not in cold.coords
     assert "-55.7 K is no temperature" in cold.attrs["remarks"]
+    hot = read_decay(experiment(signal=DECAY, TE=683.0))
+    assert "temperature" not in hot.coords
+    assert "TE 683 K is hotter than probes get" in hot.attrs["remarks"]
 
 
 def test_folder_of_experiments_names_them(experiment: Write) -> None:

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from structkit.eis.circuits import parse_circuit
@@ -17,6 +19,7 @@ from structkit.eis.pellet import Pellet
 from structkit.errors import FitError, ReadError, SeriesFileError
 from structkit.io.manifest_eis import ShortCellTable
 from structkit.pipeline.eis import (
+    draw_results,
     fit_eis_files,
     run_arrhenius,
     run_eis,
@@ -65,7 +68,10 @@ eis = [
 {entries}
   {{ file = "cut.csv", temperature = 100 }},
 ]
-dc = {{ file = "dc.csv", leakage_a = 2e-11, leakage_std_a = 1e-12, temperature = 25 }}
+dc = [
+  {{ file = "dc.csv", leakage_a = 2e-11, leakage_std_a = 1e-12, temperature = 25 }},
+  "dc_cut.csv",
+]
 [[sample]]
 id = "bare"
 milling_time = 1
@@ -142,6 +148,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         entries.append(f'  {{ file = "{path.name}", temperature = {celsius} }},')
     (folder / "cut.csv").write_text("frequency/Hz,Z'/ohm,Z''/ohm\n1,2,-3\n")
     write_dc(folder / "dc.csv")
+    (folder / "dc_cut.csv").write_text("time/s,I/A\n1,2e-9\n")
     series = folder / "series.toml"
     series.write_text(SERIES.format(entries="\n".join(entries)), encoding="utf-8")
     tree = run_eis(series, folder / "out", figures=False)
@@ -151,7 +158,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_files_of_the_contract(run: Run) -> None:
     files = {str(path.relative_to(run.output)) for path in run.output.rglob("*")}
     names = ("eis_elements", "conductivity", "arrhenius", "polarization", "eis_remarks")
-    wanted = {f"tables/{name}.csv" for name in names} | {"eis.nc"}
+    wanted = {f"tables/{name}.csv" for name in (*names, "retention")} | {"eis.nc"}
     assert wanted <= files
     assert not [name for name in files if name.endswith(".part")]
     stored = read_tree(run.output / "eis.nc")
@@ -180,6 +187,7 @@ def test_columns_of_the_contract(run: Run) -> None:
         "polarization.csv": (
             "sample,current_A,sigma_e_S_per_cm,std,steady,transference"
         ),
+        "retention.csv": "sample,temperature_K,history,retention,std,remark",
         "eis_remarks.csv": "sample,file,remark",
     }
     for name, wanted in columns.items():
@@ -231,7 +239,7 @@ def test_a_file_that_cannot_be_read_is_a_row_and_stops_nothing(run: Run) -> None
 
 
 def test_transference_is_formed_at_the_temperature_of_the_run(run: Run) -> None:
-    (row,) = run.rows("polarization.csv")
+    row, _ = run.rows("polarization.csv")
     electronic = 3.5e-10 * CELL / 0.1
     assert row["steady"] == "1"
     off = abs(float(row["sigma_e_S_per_cm"]) - electronic)
@@ -241,6 +249,17 @@ def test_transference_is_formed_at_the_temperature_of_the_run(run: Run) -> None:
         electronic / total, rel=0.1
     )
     assert "at 298.15 K" in row["remark"]
+
+
+def test_a_dc_file_that_cannot_be_read_is_a_row_with_its_reason(run: Run) -> None:
+    good, lost = run.rows("polarization.csv")
+    assert (good["status"], lost["status"]) == ("converged", "failed")
+    assert lost["file"] == "dc_cut.csv"
+    assert "dc_cut.csv" in lost["remark"]
+    assert lost["current_A"] == lost["steady"] == lost["transference"] == ""
+    assert int(run.tree["n_runs"].sum()) == 1
+    said = [r["remark"] for r in run.rows("eis_remarks.csv")]
+    assert any(text.startswith("left out: ") and "dc_cut" in text for text in said)
 
 
 def test_a_sample_without_temperature_has_conductivities_and_no_line(run: Run) -> None:
@@ -288,6 +307,119 @@ def test_histories_have_their_own_lines(tmp_path: Path) -> None:
         assert off < FEW_SIGMAS * float(row["std"])
     said = [r["remark"] for r in read_rows(tmp_path / "tables" / "eis_remarks.csv")]
     assert any(text.startswith("histories: hysteresis: ") for text in said)
+
+
+AGEING = """\
+[series]
+name = "ageing"
+[eis]
+diameter_mm = 8.0
+diameter_std_mm = 0.1
+thickness_mm = 0.85
+thickness_std_mm = 0.05
+circuit = "p(R1,CPE1)-p(R2,CPE2)-CPE3"
+[[sample]]
+id = "annealed"
+milling_time = 4
+anneal_temperature = 150
+age = "10 d"
+pristine = "4h"
+eis = { file = "lost.csv", temperature = 25 }
+[[sample]]
+id = "4h"
+milling_time = 4
+eis = [
+  { file = "new.csv", temperature = 25, age = 0 },
+  { file = "old.csv", temperature = 25, age = "10 d" },
+  { file = "hot.csv", temperature = 100, history = "at 100 C" },
+]
+"""
+PUBLISHED_RETENTION = 2.48 / 4.35
+"""4 h sample, mS/cm after ten days over those at first (study, Fig. S8)."""
+
+
+@pytest.fixture(scope="module")
+def aged(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Fit a pellet new, aged and hot, and one annealed to a hundredth."""
+    folder = tmp_path_factory.mktemp("aged")
+    for seed, (name, celsius, left) in enumerate(
+        (
+            ("new", 25.0, 1.0),
+            ("old", 25.0, PUBLISHED_RETENTION),
+            ("hot", 100.0, 1.0),
+            ("lost", 25.0, 0.01),
+        )
+    ):
+        exact = simulate(celsius + 273.15, seed=20 + seed)
+        write_csv(folder / f"{name}.csv", np.asarray(exact / left))
+    (folder / "series.toml").write_text(AGEING)
+    output = folder / "out"
+    tree = run_eis(folder / "series.toml", output, figures=False)
+    return Run(folder / "series.toml", output, tree)
+
+
+def test_retention_of_one_pellet(aged: Run) -> None:
+    rows = [row for row in aged.rows("retention.csv") if row["sample"] == "4h"]
+    new, old, hot = rows
+    assert [row["history"] for row in rows] == ["age 0 h", "age 10 d", "at 100 C"]
+    assert (float(new["retention"]), float(new["std"])) == (1.0, 0.0)
+    off = abs(float(old["retention"]) - PUBLISHED_RETENTION)
+    assert off < FEW_SIGMAS * float(old["std"])
+    # 13 % of geometry cancel: only the fits' errors are left.
+    assert float(old["std"]) < 0.01
+    assert "left after 10 d" in old["remark"]
+    assert old["age_h"] == "240.0"
+    assert hot["retention"] == ""
+    assert "nothing measured before" in hot["remark"]
+
+
+def test_retention_of_an_annealed_sample_is_against_the_one_before(aged: Run) -> None:
+    (row,) = [r for r in aged.rows("retention.csv") if r["sample"] == "annealed"]
+    assert row["reference"] == "4h, age 0 h"
+    assert float(row["decades_lost"]) == pytest.approx(2.0, abs=0.01)
+    geometry = Pellet(
+        diameter_mm=8.0, diameter_std_mm=0.1, thickness_mm=0.85, thickness_std_mm=0.05
+    ).relative_std
+    std = float(row["std"]) / float(row["retention"])
+    assert std == pytest.approx(math.sqrt(2.0) * geometry, rel=0.02)
+    stored = read_tree(aged.output / "eis.nc")
+    validate_eis_results(stored)
+    kept = stored["/samples/annealed/retention"]
+    assert kept["retention"].item() == pytest.approx(float(row["retention"]))
+
+
+def test_retentions_are_drawn(
+    aged: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = []
+
+    def keep(figure: Figure, path: Path) -> Path:
+        names.append(path.name)
+        plt.close(figure)
+        return path
+
+    monkeypatch.setattr("structkit.plot.style.write_figure", keep)
+    draw_results(aged.tree, tmp_path)
+    assert {"4h_retention.png", "annealed_retention.png"} <= set(names)
+
+
+def test_the_sample_before_comes_along(aged: Run, tmp_path: Path) -> None:
+    tree = run_eis(aged.series, tmp_path, samples=["annealed"], figures=False)
+    assert set(tree["samples"].children) == {"annealed", "4h"}
+
+
+def test_a_lone_pellet_needs_no_milling_time(aged: Run, tmp_path: Path) -> None:
+    path = aged.series.parent / "lone.toml"
+    path.write_text(
+        '[series]\nname = "lone"\n[eis]\ndiameter_mm = 8\nthickness_mm = 1\n'
+        'circuit = "p(R1,CPE1)-p(R2,CPE2)-CPE3"\n'
+        '[[sample]]\nid = "a"\neis = { file = "new.csv", temperature = 25 }\n'
+    )
+    run_eis(path, tmp_path, figures=False)
+    rows = read_rows(tmp_path / "tables" / "conductivity.csv")
+    expected = 0.1 / (math.pi / 4.0 * 0.64) / sum(resistances(298.15))
+    assert float(rows[2]["sigma_S_per_cm"]) == pytest.approx(expected, rel=0.01)
+    assert read_rows(tmp_path / "tables" / "retention.csv") == []
 
 
 def test_arrhenius_again_from_folder_and_table(run: Run, tmp_path: Path) -> None:

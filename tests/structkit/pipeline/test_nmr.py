@@ -316,6 +316,24 @@ def test_phase_of_a_transform_is_fitted_with_its_lines(tmp_path: Path) -> None:
     assert np.mean(np.square(scores)) < 3.3
 
 
+@pytest.mark.parametrize("stated", ["", "temperature = 40\n"])
+def test_an_impossible_temperature_gives_way_to_the_series_file(
+    stated: str, tmp_path: Path
+) -> None:
+    signal = make_decay({"NTOC": 1.0, "NaCl": 0.1}, np.random.default_rng(5))
+    write_bruker(tmp_path / "hot", signal, kelvin=683.0)
+    path = tmp_path / "series.toml"
+    path.write_text(
+        f'[series]\nname = "hot"\n[[sample]]\nid = "a"\nmilling_time = 4\n{stated}'
+        'nmr = "hot"\n'
+    )
+    tree = run_nmr(path, tmp_path / "out", figures=False)
+    kelvin = tree.to_dataset()["temperature"].item(0)
+    assert kelvin == pytest.approx(313.15) if stated else math.isnan(kelvin)
+    remarks = table(tmp_path / "out", "nmr_remarks")["remark"]
+    assert any("TE 683 K" in text for text in remarks)
+
+
 def test_a_line_sharper_than_its_lifetime_is_told(tmp_path: Path) -> None:
     """T1 of two sites swapped: 0.6 ms make 530 Hz, the line of NaCl has 250."""
     path = write_bruker(

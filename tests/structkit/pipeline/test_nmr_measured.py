@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +111,5 @@ def test_inversion_recovery_of_the_wrong_nucleus(
     remarks = " ".join(str(text) for text in tree["remark_text"].to_numpy())
     assert "declares 15N" in remarks
     assert "fits 1H" in remarks
+    assert math.isnan(float(mono["temperature"]))
+    assert "TE 683" in remarks
