@@ -290,9 +290,11 @@ def _add_raman(metrics: xr.Dataset, path: Path) -> xr.Dataset:
             value, low, high = (
                 float(one[f"metric_{end}"]) for end in ("value", "low", "high")
             )
-            if not 0.0 < value < 1.0 or not 0.0 < low < high < 1.0:
+            if not 0.0 < value < 1.0 or not value < high < 1.0:
                 continue
-            reach = (_logit(high) - _logit(low)) / (2.0 * _SURE)
+            reach = (_logit(high) - _logit(value)) / _SURE
+            if low > 0.0:
+                reach = (_logit(high) - _logit(low)) / (2.0 * _SURE)
             ratio[name] = _logit(value)
             own = max(reach**2 - KAPPA_STD**2, _LEAST_STD**2)
             std[name] = math.sqrt(own)
