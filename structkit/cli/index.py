@@ -70,7 +70,7 @@ def format_index(tree: xr.DataTree) -> str:
                 format_value(float(one["value"].sel({INDEX: "AI_X"}))),
                 format_value(float(joint["value"])),
                 f"{low}..{high}" if float(joint["low"]) >= 0.0 else "-",
-                "" if leads else str(joint["reason"].item()),
+                "" if leads else str(joint["reason"].item()).split(";")[0],
             ]
         )
     said = [
