@@ -56,7 +56,8 @@ def run_index(series_file: Path | str, output: Path | str) -> xr.DataTree:
         The TOML file; ``[index]``, roles and mixtures are read anew.
     output : Path or str
         Folder with any of ``crystallinity.nc``, ``raman.nc``, ``nmr.nc``, ``eis.nc``;
-        ``index.nc``, ``tables/index.csv`` and ``tables/scores.csv`` are written there.
+        ``index.nc``, ``tables/index.csv``, ``tables/scores.csv`` and
+        ``figures/index.png`` are written there.
 
     Returns
     -------
@@ -93,7 +94,16 @@ def run_index(series_file: Path | str, output: Path | str) -> xr.DataTree:
     write_tree(tree, output / RESULT_FILE)
     write_table(index_table(tree), output / "tables" / "index.csv")
     write_table(scores_table(tree), output / "tables" / "scores.csv")
+    _draw(tree, output / "figures" / "index.png")
     return tree
+
+
+def _draw(tree: xr.DataTree, path: Path) -> None:
+    """Draw scores, joint index and agreement."""
+    from structkit.plot.index import compose_index
+    from structkit.plot.style import write_figure
+
+    write_figure(compose_index(tree), path)
 
 
 def gather_metrics(series: SeriesFile, output: Path) -> xr.Dataset:
