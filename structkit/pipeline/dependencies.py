@@ -160,8 +160,6 @@ def _there(names: Iterable[str], output: Path) -> list[Path]:
 def _models(series: SeriesFile, stage: Stage) -> list[Any]:
     """Return what a stage reads of the series file, as pydantic tables and values."""
     common = series.series.model_copy(update={"claims": None})
-    if not stage.keys:
-        return [common, [_parts(sample, ()) for sample in series.samples]]
     keys = (*stage.facts, *stage.keys)
     return [
         common,

@@ -119,7 +119,7 @@ def read_limits(output: Path) -> tuple[Limit, ...]:
 
 def _failures(records: Sequence[StageRecord]) -> Iterator[Limit]:
     for one in records:
-        if one.status is StageStatus.FAILED:
+        if one.status is StageStatus.FAILED and one.name != "report":
             sentence = f"The stage {one.name} failed: {_end(one.reason)}"
             yield Limit(topic=one.name, sentence=sentence)
 
@@ -155,9 +155,9 @@ def _diffraction(series: SeriesFile, output: Path) -> Iterator[Limit]:
     if root.attrs.get("instrument_calibrated") == "false":
         yield Limit(
             topic="xrd",
-            sentence="The instrument was not calibrated on a standard: crystallite "
-            "sizes are lower bounds and microstrains upper bounds; name a pattern of "
-            "LaB6 or another line-profile standard in [xrd.instrument].",
+            sentence="The instrument's resolution was not fitted to a standard: "
+            "crystallite sizes are lower bounds and microstrains upper bounds; name a "
+            "pattern of LaB6 or the like in [xrd.instrument].",
         )
     if fitted and not bool(
         np.asarray(root["esd_reliable"].sel({SAMPLE: fitted})).all()
@@ -165,9 +165,9 @@ def _diffraction(series: SeriesFile, output: Path) -> Iterator[Limit]:
         poor = [n for n in fitted if not int(root["esd_reliable"].sel({SAMPLE: n}))]
         yield Limit(
             topic="xrd",
-            sentence=f"The counts of {_list(poor)} are not those of a detector "
-            "(smoothed, scaled or divided): esds and detection limits that rest on "
-            "counting noise are not reliable there.",
+            sentence=f"The intensities of {_list(poor)} do not scatter as counts do "
+            "(smoothed, scaled or divided): esds and detection limits, which rest on "
+            "that scatter, are not reliable there.",
         )
 
 

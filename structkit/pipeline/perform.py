@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import io
 import logging
+import multiprocessing
 import signal
 import time
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 
 from structkit.errors import DataQualityWarning, StructkitError
 from structkit.pipeline.stages import StageTask, choose_stages
+
+_PATIENCE = 5.0
+"""Time for a process to take away what it has half written, s."""
 
 Note = tuple[int, str]
 """A level of :mod:`logging`, and what was said."""
@@ -80,7 +86,63 @@ def _tell(problem: Exception) -> str:
     return f"{text} (an error of structkit; -vv shows where)"
 
 
-def prepare_worker() -> None:
+def open_pool(processes: int) -> ProcessPoolExecutor:
+    """Return processes that do stages, each started anew.
+
+    Parameters
+    ----------
+    processes : int
+        How many.
+    """
+    return ProcessPoolExecutor(
+        max_workers=processes,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_prepare_worker,
+    )
+
+
+def start_stage(
+    pool: ProcessPoolExecutor, name: str, task: StageTask, *, level: int
+) -> Future[Performed]:
+    """Start a stage in one of the processes; :func:`result_of` has what became of it.
+
+    Parameters
+    ----------
+    pool : ProcessPoolExecutor
+        From :func:`open_pool`.
+    name, task, level
+        As for :func:`perform_stage`.
+    """
+    try:
+        return pool.submit(perform_stage, name, task, level=level)
+    except BrokenProcessPool as error:
+        future: Future[Performed] = Future()
+        future.set_exception(error)
+        return future
+
+
+def result_of(future: Future[Performed]) -> Performed:
+    """Return what became of a stage; a process that died is its failure."""
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        why = "a process ended without a word (memory?); try again with --jobs 1"
+        return Performed(seconds=0.0, error=why)
+
+
+def end_pool(pool: ProcessPoolExecutor) -> None:
+    """End processes at once; each takes away what it has half written."""
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(_PATIENCE)
+        if process.is_alive():
+            process.kill()
+
+
+def _prepare_worker() -> None:
     """Let a process end by what its parent says, not by the keyboard."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _interrupt)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structkit
 from structkit.errors import ReadError
@@ -82,6 +83,11 @@ class StageRecord:
     warnings: tuple[str, ...] = ()
     """What it warned of."""
 
+    @property
+    def is_settled(self) -> bool:
+        """Return whether it came to its end, well or not."""
+        return self.status.has_results or self.status is StageStatus.FAILED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
@@ -103,8 +109,16 @@ class Provenance:
     """All files that were read."""
     stages: tuple[StageRecord, ...] = ()
     """The stages, in order."""
-    software: Mapping[str, Any] = field(default_factory=dict)
-    """structkit, Python, packages, platform."""
+    software: str = ""
+    """structkit and its version."""
+    source_sha256: str = ""
+    """Of the source of structkit."""
+    python: str = ""
+    """Version of Python."""
+    platform: str = ""
+    """Operating system and kind of processor."""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    """Version of each package that structkit needs."""
 
     def find_stage(self, name: str) -> StageRecord | None:
         """Return the record of a stage; None where there is none."""
@@ -123,36 +137,63 @@ def tell_time() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def describe_software() -> dict[str, Any]:
-    """Return versions of structkit, Python and the packages, and the platform."""
+def begin_provenance(
+    series: SeriesFile,
+    *,
+    options: Mapping[str, str | int],
+    data: Mapping[str, str | int],
+) -> Provenance:
+    """Return what is told of a run that begins: series, software, time; no stages yet.
+
+    Parameters
+    ----------
+    series : SeriesFile
+        What is run.
+    options : mapping of str to str or int
+        Of the command.
+    data : mapping of str to str or int
+        What the data are, where they were simulated.
+    """
+    return Provenance(
+        series_name=series.series.name,
+        series_file=series.path.name,
+        series_sha256=series.sha256,
+        started=tell_time(),
+        options=options,
+        data=data,
+        software=f"structkit {structkit.__version__}",
+        source_sha256=digest_source(),
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
+        packages=_packages(),
+    )
+
+
+def _packages() -> dict[str, str]:
+    """Return the version of each package that structkit needs, extras apart."""
     try:
         needed = metadata.requires("structkit") or []
     except metadata.PackageNotFoundError:
-        needed = []
-    names = [line for line in needed if "extra ==" not in line]
-    packages = {}
-    for line in names:
-        name = line.partition(";")[0].strip()
-        for mark in " <>=!~[(":
-            name = name.partition(mark)[0]
+        return {}
+    found = {}
+    for line in needed:
+        name = re.match(r"[\w.-]+", line)
+        if name is None or "extra ==" in line:
+            continue
         try:
-            packages[name] = metadata.version(name)
+            found[name[0]] = metadata.version(name[0])
         except metadata.PackageNotFoundError:
-            packages[name] = "not installed"
-    return {
-        "structkit": structkit.__version__,
-        "source_sha256": digest_source(),
-        "python": platform.python_version(),
-        "packages": packages,
-        "platform": f"{platform.system()} {platform.machine()}",
-    }
+            found[name[0]] = "not installed"
+    return found
 
 
 def write_provenance(provenance: Provenance, output: Path) -> Path:
     """Write ``provenance.json``, atomically, and return its path."""
     plain = {"format": _FORMAT, **asdict(provenance)}
-    for stage in plain["stages"]:
+    stages = {one.pop("name"): one for one in plain["stages"]}
+    for stage in stages.values():
         stage["status"] = stage["status"].value
+    plain["stages"] = stages
     text = json.dumps(plain, indent=1, ensure_ascii=False)
     return write_text(text + "\n", output / FILE_NAME)
 
@@ -179,12 +220,13 @@ def read_provenance(output: Path) -> Provenance | None:
             StageRecord(
                 **{
                     **one,
+                    "name": name,
                     "status": StageStatus(one["status"]),
                     "inputs": tuple(one["inputs"]),
                     "warnings": tuple(one["warnings"]),
                 }
             )
-            for one in plain["stages"]
+            for name, one in plain["stages"].items()
         ]
         inputs = tuple(InputFile(**one) for one in plain["inputs"])
         return Provenance(**{**plain, "inputs": inputs, "stages": tuple(stages)})
@@ -234,7 +276,7 @@ def check_provenance(
     return [
         *_compare_series(was, series),
         *_compare_inputs(was, series, claims),
-        *_compare_software(was.software, describe_software()),
+        *_compare_software(was, begin_provenance(series, options={}, data={})),
         *_compare_outputs(was, output),
     ]
 
@@ -289,18 +331,19 @@ def gather_inputs(
     return tuple(found)
 
 
-def _compare_software(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    if was.get("structkit") != now["structkit"]:
-        yield f"structkit is {now['structkit']}; it was {was.get('structkit')}."
-    elif was.get("source_sha256") != now["source_sha256"]:
+def _compare_software(was: Provenance, now: Provenance) -> Iterator[str]:
+    if was.software != now.software:
+        yield f"It is {now.software}; it was {was.software}."
+    elif was.source_sha256 != now.source_sha256:
         yield "The source of structkit has changed within its version."
-    for name in ("python", "platform"):
-        if was.get(name) != now[name]:
-            yield f"{name.capitalize()} is {now[name]}; it was {was.get(name)}."
-    before = was.get("packages", {})
-    for name, version in now["packages"].items():
-        if before.get(name) != version:
-            yield f"{name} is {version}; it was {before.get(name, 'not recorded')}."
+    if was.python != now.python:
+        yield f"Python is {now.python}; it was {was.python}."
+    if was.platform != now.platform:
+        yield f"The platform is {now.platform}; it was {was.platform}."
+    for name, version in now.packages.items():
+        before = was.packages.get(name, "not recorded")
+        if before != version:
+            yield f"{name} is {version}; it was {before}."
 
 
 def _compare_outputs(was: Provenance, output: Path) -> Iterator[str]:

@@ -8,10 +8,8 @@ its reason in the record, and the others go on.
 from __future__ import annotations
 
 import logging
-import multiprocessing
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -25,13 +23,20 @@ from structkit.pipeline.dependencies import (
     list_options,
 )
 from structkit.pipeline.limits import Limit, list_limits, write_limits
-from structkit.pipeline.perform import Performed, perform_stage, prepare_worker
+from structkit.pipeline.perform import (
+    Performed,
+    end_pool,
+    open_pool,
+    perform_stage,
+    result_of,
+    start_stage,
+)
 from structkit.pipeline.provenance import (
     Provenance,
     StageRecord,
     StageStatus,
+    begin_provenance,
     compare_outputs,
-    describe_software,
     digest_outputs,
     gather_inputs,
     read_provenance,
@@ -44,8 +49,8 @@ _LOG = logging.getLogger(__name__)
 EARLIER: Final = "earlier"
 """Where results go that belong to the series no longer."""
 
-_PATIENCE = 5.0
-"""Time for a process to take away what it has half written, s."""
+Stamps = dict[Path, tuple[int, int]]
+"""Which file it is, and when it was last written, ns."""
 
 Progress = Callable[[StageRecord], None]
 """Told when a stage begins and when it ends."""
@@ -160,7 +165,6 @@ def _begin(
     OutputError
         The folder holds results of another series.
     """
-    before: tuple[StageRecord, ...] = ()
     try:
         was = read_provenance(task.output)
     except ReadError:
@@ -168,30 +172,24 @@ def _begin(
             raise
         was = None
     if was is not None and was.series_name != series.series.name:
-        if task.resume:
+        if task.resume or keeps:
             raise OutputError(
                 f"{task.output} holds results of {was.series_name!r} "
                 f"({was.series_file}), not of {series.series.name!r}: choose another "
-                "folder with -o, or replace them with --fresh"
+                "folder with -o, or run all stages with --fresh"
             )
+        for stage in STAGES:
+            _set_aside(stage, stage.find_files(task.output), task.output)
         was = None
-    if was is not None:
-        before = was.stages
     options: dict[str, str | int] = {"jobs": task.jobs}
     if task.engine is not None:
         options["engine"] = task.engine
     if task.claims is not None:
         options["claims"] = Path(task.claims).name
-    return Provenance(
-        series_name=series.series.name,
-        series_file=series.path.name,
-        series_sha256=series.sha256,
-        started=tell_time(),
-        options=options,
-        data=data,
-        stages=before,
-        software=describe_software(),
-    )
+    if was is None:
+        return begin_provenance(series, options=options, data=data)
+    begun = begin_provenance(series, options=options, data=data or was.data)
+    return replace(begun, stages=was.stages)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -240,7 +238,8 @@ class _Run:
         was = self.provenance.find_stage(stage.name)
         why = self._why_absent(stage)
         if why:
-            moved = _set_aside(stage, self.task.output)
+            files = _results(stage, self.task.output)
+            moved = _set_aside(stage, files, self.task.output)
             note = f"; {moved} moved to {EARLIER}/{stage.name}" if moved else ""
             self._end(
                 StageRecord(
@@ -265,7 +264,7 @@ class _Run:
         if not stage.is_measured(self.series):
             return f"no sample has {' or '.join(stage.keys)}"
         if stage.name == "audit" and self.task.claims is None:
-            return "no file of claims: name one in [series] or with --claims"
+            return "no file of claims ([series] claims, or --claims)"
         if stage.name == "index" and not any(
             (self.task.output / name).is_file()
             for before in choose_stages(stage.after)
@@ -304,9 +303,9 @@ class _Run:
 
     def _run_here(self, stage: Stage, task: StageTask) -> None:
         record, task = self._begin(stage, jobs=task.jobs)
-        files = _stamps(stage, task.output)
+        stamps = _results(stage, task.output)
         done = perform_stage(stage.name, task, level=_level())
-        self._finish(stage, record, done, files=files)
+        self._finish(stage, record, done, stamps=stamps)
 
     def _run_side_by_side(self, stages: Sequence[Stage]) -> None:
         """Run stages that do not read one another, as many at a time as processes."""
@@ -318,36 +317,38 @@ class _Run:
         own = max(1, jobs - len(stages) + 1)
         running: dict[Future[Performed], tuple[Stage, StageRecord, Stamps]] = {}
         waiting = list(stages)
-        pool = _open_pool(min(len(stages), jobs))
+        pool = open_pool(min(len(stages), jobs))
         try:
             while waiting or running:
                 while waiting and len(running) < jobs:
                     stage = waiting.pop(0)
                     record, task = self._begin(stage, jobs=own)
-                    files = _stamps(stage, task.output)
-                    future = pool.submit(
-                        perform_stage, stage.name, task, level=_level()
-                    )
-                    running[future] = (stage, record, files)
+                    stamps = _results(stage, task.output)
+                    future = start_stage(pool, stage.name, task, level=_level())
+                    running[future] = (stage, record, stamps)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    stage, record, files = running.pop(future)
-                    self._finish(stage, record, _result_of(future), files=files)
+                    stage, record, stamps = running.pop(future)
+                    self._finish(stage, record, result_of(future), stamps=stamps)
         except BaseException:
-            _end_pool(pool)
+            end_pool(pool)
             raise
         pool.shutdown()
 
     def _finish(
-        self, stage: Stage, record: StageRecord, done: Performed, *, files: Stamps
+        self, stage: Stage, record: StageRecord, done: Performed, *, stamps: Stamps
     ) -> None:
         """Record how a stage ended."""
         for level, text in done.notes:
             _LOG.log(level, "%s: %s", stage.name, text)
         failed = bool(done.error)
+        moved = ""
+        if not failed or not self._is_known(record):
+            files = _results(stage, self.task.output)
+            old = [p for p, stamp in files.items() if stamps.get(p) == stamp]
+            moved = _set_aside(stage, old, self.task.output)
         reason = done.error
-        if failed:
-            moved = self._move_outdated(stage, record, files)
-            reason += f" ({moved} moved to {EARLIER}/{stage.name})" if moved else ""
+        if failed and moved:
+            reason += f" ({moved} of an earlier run moved to {EARLIER}/{stage.name})"
         self._end(
             replace(
                 record,
@@ -361,12 +362,10 @@ class _Run:
             )
         )
 
-    def _move_outdated(self, stage: Stage, record: StageRecord, files: Stamps) -> str:
-        """Set aside what an earlier run left of other data; return what, in words."""
-        known = self.last.get(stage.name)
-        if known is not None and known.digest == record.digest:
-            return ""
-        return _set_aside(stage, self.task.output, files=files)
+    def _is_known(self, record: StageRecord) -> bool:
+        """Return whether what is stored of a stage is of the same data."""
+        was = self.last.get(record.name)
+        return was is not None and was.digest == record.digest and was.is_settled
 
     def _end(self, record: StageRecord) -> None:
         self._keep(record)
@@ -387,67 +386,26 @@ class _Run:
         write_provenance(self.provenance, self.task.output)
 
 
-Stamps = dict[Path, int]
-"""When each file was last written, ns."""
-
-
-def _stamps(stage: Stage, output: Path) -> Stamps:
-    return {path: path.stat().st_mtime_ns for path in stage.find_files(output)}
-
-
-def _set_aside(stage: Stage, output: Path, *, files: Stamps | None = None) -> str:
-    """Move what a stage left out of the way of the others; return what, in words.
-
-    Parameters
-    ----------
-    stage : Stage
-        Whose files.
-    output : Path
-        Folder of results.
-    files : dict, optional
-        Only what has not been written since. Default: all.
-    """
-    moved = []
+def _results(stage: Stage, output: Path) -> Stamps:
+    """Return what a stage left, but for what it resumes from."""
     steps = {path for each in stage.steps for path in output.glob(each)}
-    for path, stamp in _stamps(stage, output).items():
-        if path in steps or (files is not None and files.get(path) != stamp):
-            continue
-        target = output / EARLIER / stage.name / path.relative_to(output)
+    files = (path for path in stage.find_files(output) if path not in steps)
+    facts = {path: path.stat() for path in files}
+    return {path: (one.st_ino, one.st_mtime_ns) for path, one in facts.items()}
+
+
+def _set_aside(stage: Stage, files: Iterable[Path], output: Path) -> str:
+    """Move files of a stage out of the way of the others; return which, in words."""
+    moved = []
+    for path in files:
+        name = path.relative_to(output)
+        target = output / EARLIER / stage.name / name
         target.parent.mkdir(parents=True, exist_ok=True)
         path.replace(target)
-        moved.append(path.relative_to(output).as_posix())
+        moved.append(name.as_posix())
     named = [name for name in stage.results if name in moved] or moved[:1]
     return ", ".join(named)
 
 
 def _level() -> int:
     return min(logging.getLogger().getEffectiveLevel(), logging.WARNING)
-
-
-def _open_pool(processes: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        max_workers=processes,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=prepare_worker,
-    )
-
-
-def _result_of(future: Future[Performed]) -> Performed:
-    """Return what a process found; one that died is a failure."""
-    try:
-        return future.result()
-    except BrokenProcessPool as error:
-        why = f"its process ended ({error}); --jobs 1 uses less memory"
-        return Performed(seconds=0.0, error=why)
-
-
-def _end_pool(pool: ProcessPoolExecutor) -> None:
-    """End the processes of a pool; each takes away what it has half written."""
-    processes = list((pool._processes or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join(_PATIENCE)
-        if process.is_alive():
-            process.kill()

@@ -152,13 +152,13 @@ REFINE = Stage(
     run=_refine,
     results=("refine.nc", "crystallinity.nc"),
     others=(
-        *("monitor.nc", "joint.nc"),
+        "joint.nc",
         *(f"tables/{name}.csv" for name in ("samples", "phases", "amorphous")),
         *(f"tables/{name}.csv" for name in ("series", "kinetics", "flags", "joint")),
         *("figures/series.png", "figures/patterns.png", "figures/amorphous.png"),
         "figures/fits/*.png",
     ),
-    steps=("patterns/*.nc",),
+    steps=("patterns/*.nc", "monitor.nc"),
     rooms=(
         *("../refinement", "xrd", "pipeline/diffraction.py"),
         "pipeline/crystallinity.py",
@@ -234,7 +234,9 @@ STAGES: Final = (
         run=_index,
         results=("index.nc",),
         others=("tables/index.csv", "tables/scores.csv", "figures/index*.png"),
-        rooms=("index", "pipeline/index.py"),
+        rooms=("index", "pipeline/index.py", "pipeline/index_tables.py"),
+        facts=("mixture", "composition"),
+        tables=("index", "nmr"),
         after=TECHNIQUES,
     ),
     Stage(
