@@ -11,7 +11,7 @@ The truth is a Dataset over ``sample`` (and ``temperature``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from zlib import crc32
 
@@ -272,10 +272,55 @@ def simulate_eis(
     """
     check_eis_adversary(adversary)
     truth = truth or EisTruth.draw(eis_stream(seed, "truth"), study=draw_study(seed))
+    return simulate_pellets(
+        list_species(truth.study),
+        truth=truth,
+        seed=seed,
+        adversary=adversary,
+        temperatures_c=temperatures_c,
+    )
+
+
+def simulate_pellets(
+    powders: Mapping[str, tuple[float, Species]],
+    *,
+    truth: EisTruth,
+    seed: int,
+    adversary: EisAdversary | None = None,
+    temperatures_c: Sequence[float] = SERIES_C,
+    warmed: str = SERIES_SAMPLE,
+    one_cell: bool = False,
+) -> EisStudy:
+    """Simulate impedance and polarization of any powders.
+
+    Parameters
+    ----------
+    powders : mapping of str to tuple of float and Species
+        Sample -> milling time, **h**, and compounds. Each has a stream of its own:
+        another choice of samples changes none.
+    truth : EisTruth
+        Conductivities.
+    seed : int
+        Of pellets, cells and noise.
+    adversary, temperatures_c
+        As for :func:`simulate_eis`.
+    warmed : str
+        Sample of the temperature series and of the polarization run.
+    one_cell : bool
+        All pellets were measured in one cell: leads and stray capacitance are one.
+
+    Returns
+    -------
+    EisStudy
+        Measured and true.
+    """
+    holder = Cell.draw(eis_stream(seed, "cell"), truth=truth, adversary=adversary)
     sweeps, rows, cells = {}, [], {}
-    for name, (time, species) in list_species(truth.study).items():
+    for name, (time, species) in powders.items():
         chance = eis_stream(seed, f"sample {name}")
         cell = Cell.draw(chance, truth=truth, adversary=adversary)
+        if one_cell:
+            cell = _put_into(cell, holder)
         sigma = truth.conductivity(species, time_h=time)
         electronic = truth.electronic_conductivity
         if adversary == "electronic_leak":
@@ -294,17 +339,33 @@ def simulate_eis(
         cells[name] = cell
         rows.append(_record(name, cell, (sigma, electronic), truth, chance))
     series, warm = _simulate_series(
-        seed, truth, cells[SERIES_SAMPLE], temperatures_c=temperatures_c
+        seed,
+        truth,
+        cells[warmed],
+        powder=powders[warmed],
+        temperatures_c=temperatures_c,
     )
     known = xr.concat(rows, dim=SAMPLE)
     run = simulate_run(
-        cells[SERIES_SAMPLE],
-        electronic=float(known["electronic_conductivity"].sel({SAMPLE: SERIES_SAMPLE})),
+        cells[warmed],
+        electronic=float(known["electronic_conductivity"].sel({SAMPLE: warmed})),
         diameter_mm=truth.diameter_mm,
         rng=eis_stream(seed, "run"),
     )
-    known = known.merge(warm).assign_attrs(label=LABEL, adversary=adversary or "")
+    known = known.merge(warm).assign_attrs(
+        label=LABEL, adversary=adversary or "", series_sample=warmed
+    )
     return EisStudy(sweeps=sweeps, series=series, run=run, truth=known)
+
+
+def _put_into(cell: Cell, holder: Cell) -> Cell:
+    """Return a pellet with the leads and the stray capacitance of another cell."""
+    return replace(
+        cell,
+        lead_ohm=holder.lead_ohm,
+        inductance_h=holder.inductance_h,
+        stray_f=holder.stray_f,
+    )
 
 
 def _record(
@@ -340,11 +401,16 @@ def _record(
 
 
 def _simulate_series(
-    seed: int, truth: EisTruth, cell: Cell, *, temperatures_c: Sequence[float]
+    seed: int,
+    truth: EisTruth,
+    cell: Cell,
+    *,
+    powder: tuple[float, Species],
+    temperatures_c: Sequence[float],
 ) -> tuple[tuple[xr.Dataset, ...], xr.Dataset]:
     """Return sweeps of one pellet at set points that the sample misses a little."""
     chance = eis_stream(seed, "series")
-    time, species = list_species(truth.study)[SERIES_SAMPLE]
+    time, species = powder
     read = np.asarray(temperatures_c, dtype=float) + 273.15
     offset = float(chance.standard_normal())
     real = read + offset + _CHAMBER_STD_K * chance.standard_normal(read.size)

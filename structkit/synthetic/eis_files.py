@@ -13,7 +13,7 @@ import xarray as xr
 
 from structkit.schema import CURRENT, FREQUENCY, IMPEDANCE, TEMPERATURE, TIME, VOLTAGE
 from structkit.store import write_dataset, write_text
-from structkit.synthetic.eis import SERIES_SAMPLE, EisStudy, simulate_eis
+from structkit.synthetic.eis import EisStudy, simulate_eis
 from structkit.synthetic.eis_truth import EisAdversary
 from structkit.synthetic.mixture import LABEL
 
@@ -139,13 +139,22 @@ def write_eis(
     OutputError
         The folder cannot be written.
     """
-    place = Path(folder) / FOLDER
     study = simulate_eis(seed, adversary=adversary)
+    write_eis_study(study, Path(folder))
+    return study
+
+
+def write_eis_study(study: EisStudy, folder: Path) -> None:
+    """Write what was simulated of a study, and its truth, as :func:`write_eis`."""
+    place, warmed = folder / FOLDER, str(study.truth.attrs["series_sample"])
     for name, sweep in study.sweeps.items():
         write_gamry(sweep, place / f"{name}.DTA", title=name)
     for sweep in study.series:
-        celsius = round(float(sweep[TEMPERATURE]) - 273.15)
-        write_csv(sweep, place / f"{SERIES_SAMPLE}_{celsius}C.csv")
-    write_chronoa(study.run, place / f"{SERIES_SAMPLE}_dc.DTA", title="polarization")
-    write_dataset(study.truth, Path(folder) / TRUTH_FILE)
-    return study
+        write_csv(sweep, place / series_file(warmed, sweep))
+    write_chronoa(study.run, place / f"{warmed}_dc.DTA", title="polarization")
+    write_dataset(study.truth, folder / TRUTH_FILE)
+
+
+def series_file(sample: str, sweep: xr.Dataset) -> str:
+    """Return the name of a sweep of a temperature series, ``4h_-15C.csv``."""
+    return f"{sample}_{round(float(sweep[TEMPERATURE]) - 273.15)}C.csv"

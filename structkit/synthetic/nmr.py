@@ -323,7 +323,7 @@ def simulate_nmr(
         delays=DELAYS_S,
         header_mhz=header,
     )
-    known = _record(truth, species, control)
+    known = describe_nmr(truth, species, control)
     return NmrStudy(
         sample=decays["sample"],
         blank=decays["blank"],
@@ -332,8 +332,8 @@ def simulate_nmr(
     )
 
 
-def _record(truth: NmrTruth, species: Species, control: Species) -> xr.Dataset:
-    """Return what is true of sample and blank."""
+def describe_nmr(truth: NmrTruth, species: Species, control: Species) -> xr.Dataset:
+    """Return what is true of a sample and of the control whose blank is used."""
     shares, times = species.sodium, truth.site_t1(species)
     sodium = [shares["product"], shares[CHLORIDE], shares[OXIDE]]
     saturation = [truth.recovered(site, species) for site in SITES]

@@ -78,6 +78,7 @@ def simulate_study(
     spiked: str | None = None,
     spike_fraction: float = 0.15,
     extras: Sequence[Extra] = (),
+    samples: Sequence[StudySample] | None = None,
     two_theta: Floats | None = None,
     optics: Optics | None = None,
 ) -> tuple[xr.DataTree, xr.Dataset]:
@@ -94,6 +95,8 @@ def simulate_study(
         One of :data:`structkit.synthetic.study_truth.ADVERSARIES`.
     times_h, spiked, spike_fraction, extras
         Samples, as for :func:`list_samples`.
+    samples : sequence of StudySample, optional
+        In place of these four; the first sets the scale of all.
     two_theta : ndarray, optional
         Grid, **degree**; default 10 to 80 by 0.03.
     optics : Optics, optional
@@ -122,14 +125,16 @@ def simulate_study(
         An unknown adversary or sample, or atoms that are not conserved to 1e-12.
     """
     check_adversary(adversary)
-    samples = list_samples(
-        times_h, spiked=spiked, spike_fraction=spike_fraction, extras=extras
-    )
+    if samples is None:
+        samples = list_samples(
+            times_h, spiked=spiked, spike_fraction=spike_fraction, extras=extras
+        )
+    has_spike = any(sample.spike > 0.0 for sample in samples)
     bench = _Bench(
         truth=truth,
         seed=int(rng.integers(2**63)),
         adversary=adversary,
-        foreign=find_other_phase(adversary, spiked=spiked is not None),
+        foreign=find_other_phase(adversary, spiked=has_spike),
         singled=find_singled(samples),
         grid=study_grid() if two_theta is None else np.asarray(two_theta, dtype=float),
         optics=optics or Optics(),
@@ -219,10 +224,23 @@ def contents_of(
     sample: StudySample, truth: StudyTruth, *, adversary: Adversary | None = None
 ) -> Contents:
     """Return what a sample of a study is made of, its spike left out."""
+    if sample.contents is not None:
+        return sample.contents
     if sample.role == "crystalline_reference":
         return without_oxide()
     contents = fill(truth, sample.time_h, adversary=adversary)
     return anneal(contents) if sample.role == "annealed" else contents
+
+
+def oxygen_of(
+    sample: StudySample, truth: StudyTruth, *, adversary: Adversary | None = None
+) -> float:
+    """Return x of the glass of a sample; 0 where nothing turns to glass."""
+    if sample.oxygen is not None:
+        return sample.oxygen
+    if sample.role == "crystalline_reference" or adversary == "all_crystalline":
+        return 0.0
+    return truth.oxygen(sample.time_h)
 
 
 def _measure(
@@ -307,7 +325,8 @@ def _phases(
             diameter_um=truth.particle_um,
             wavelength=bench.optics.wavelength,
         )
-    grown = _ANNEALED_SIZE_FACTOR if sample.role == "annealed" else 1.0
+    heated = sample.role == "annealed" and sample.age_h == 0.0
+    grown = _ANNEALED_SIZE_FACTOR if heated else 1.0
     phases = [
         SyntheticPhase(
             structure=structures[name],
@@ -404,7 +423,7 @@ def _over_elements(
     return ELEMENT, values, {"units": "mol mol-1"}
 
 
-def _join(records: list[xr.Dataset], samples: list[StudySample]) -> xr.Dataset:
+def _join(records: list[xr.Dataset], samples: Sequence[StudySample]) -> xr.Dataset:
     """Return the records over ``sample``, phases that occur nowhere left out."""
     joined = xr.concat(records, dim=SAMPLE, combine_attrs="override")
     seen = (joined["weight_fraction_crystalline"] > 0.0).any(SAMPLE)

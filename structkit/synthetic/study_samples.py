@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from structkit.errors import PlanError
+from structkit.synthetic.study_truth import Contents
 
 Extra = Literal["NTC-4", "annealed"]
 
@@ -30,6 +31,12 @@ class StudySample:
     """Milling time, h."""
     spike: float = 0.0
     """Weight fraction of rutile mixed in; 0: none."""
+    contents: Contents | None = None
+    """What it is made of, spike left out; None: as role and time say."""
+    oxygen: float | None = None
+    """x of its glass; None: as role and time say."""
+    age_h: float = 0.0
+    """Time since it was made, h."""
 
 
 def list_samples(
