@@ -140,7 +140,7 @@ def _index(task: StageTask) -> Seeds:
 
 
 def _report(task: StageTask) -> Seeds:
-    from structkit.report import write_report
+    from structkit.report.write import write_report
 
     write_report(task.output)
     return {}
