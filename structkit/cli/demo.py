@@ -35,7 +35,7 @@ _TRUTHS = {
     "sigma": ("conductivity", 1000.0),
     "energy": ("activation_energy", 1.0),
     "x": ("product_oxygen", 1.0),
-    "t1": ("product_t1", 1.0),
+    "t1": ("product_t1", 1000.0),
     "index": (_AMORPHOUS, 1.0),
 }
 """For each quantity its name in the truth, and the factor to the unit shown."""
@@ -173,7 +173,7 @@ def format_truth(findings: tuple[Found, ...], truth: xr.Dataset) -> str:
                 held += low <= known <= high
                 verdict = "" if low <= known <= high else "outside"
             shown = f"{known:.3f}" if np.isfinite(known) else "-"
-            rows.append([one.sample, shown, *format_found(one, quantity), verdict])
+            rows.append([one.sample, shown, *format_found(one), verdict])
         table = format_table([quantity.head, "truth", "result", "95 %", ""], rows)
         tables.append(f"{table}\ntruth within 95 %: {held} of {judged}")
     return "\n\n".join(tables)

@@ -18,6 +18,8 @@ _SAME_KELVIN = 6.0
 """Within it a temperature counts as that of the room."""
 _PER_MILLI = 1000.0
 _Z95 = 1.959964
+_DECIMALS = 2
+"""Of limits whose value is not known."""
 
 
 class Quantity(NamedTuple):
@@ -25,7 +27,6 @@ class Quantity(NamedTuple):
 
     key: str
     head: str
-    digits: int = 3
 
 
 QUANTITIES = (
@@ -33,7 +34,7 @@ QUANTITIES = (
     Quantity("sigma", "sigma/mS cm-1"),
     Quantity("energy", "Ea/eV"),
     Quantity("x", "x"),
-    Quantity("t1", "T1/s"),
+    Quantity("t1", "T1/ms"),
     Quantity("index", "index"),
 )
 """What is shown, in order: sigma and T1 at 25 degree Celsius, total conductivity, Ea of
@@ -113,23 +114,28 @@ def format_findings(output: Path) -> str:
     for name, time in list_samples(output).items():
         row = [name, f"{float(time):g}" if time else "-"]
         for quantity in shown:
-            row += format_found(found.get((name, quantity.key)), quantity)
+            row += format_found(found.get((name, quantity.key)))
         rows.append(row)
     return format_table(header, rows)
 
 
-def format_found(one: Found | None, quantity: Quantity) -> list[str]:
-    """Return a value with its esd and its limits, ``-`` where they are unknown."""
+def format_found(one: Found | None) -> list[str]:
+    """Return a value with its esd and its limits, ``-`` where they are unknown.
+
+    Examples
+    --------
+    >>> format_found(Found(sample="4h", quantity="t1", value=1.496, std=0.082))
+    ['1.50(8)', '1.34..1.66']
+    """
     if one is None:
         return ["-", "-"]
     low, high = one.limits
-    digits = quantity.digits
-    span = "-"
-    if math.isfinite(low) or math.isfinite(high):
-        span = (
-            f"{format_value(low, digits=digits)}..{format_value(high, digits=digits)}"
-        )
-    return [format_value(one.value, one.std, digits=digits), span]
+    value = format_value(one.value, one.std)
+    if not (math.isfinite(low) or math.isfinite(high)):
+        return [value, "-"]
+    decimals = len(value.partition("(")[0].partition(".")[2]) or _DECIMALS
+    ends = [format_value(end, digits=decimals) for end in (low, high)]
+    return [value, "..".join(ends)]
 
 
 def _rows(output: Path, name: str) -> list[dict[str, str]]:
@@ -216,10 +222,10 @@ def _relaxation(rows: Iterable[Row]) -> Iterator[Found]:
         yield Found(
             sample=row["sample"],
             quantity="t1",
-            value=_number(row, "t1_s"),
-            std=_number(row, "std"),
-            low=_number(row, "t1_low_s"),
-            high=_number(row, "t1_high_s"),
+            value=_PER_MILLI * _number(row, "t1_s"),
+            std=_PER_MILLI * _number(row, "std"),
+            low=_PER_MILLI * _number(row, "t1_low_s"),
+            high=_PER_MILLI * _number(row, "t1_high_s"),
         )
 
 

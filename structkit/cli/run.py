@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(path_type=Path)
 _QUIET = logging.ERROR
+_WIDTH, _WIDEST = 88, 110
 
 
 def _on_stages(
@@ -149,8 +152,9 @@ def format_end(result: RunResult) -> str:
     """
     lines = []
     if result.limits:
-        lines += ["What this run cannot conclude:"]
-        lines += [f"- {one.topic}: {one.sentence}" for one in result.limits]
+        lines.append("What this run cannot conclude:")
+        for one in result.limits:
+            lines += wrap_item(f"{one.topic}: {one.sentence}")
         lines.append("")
     report = result.output / "report.html"
     made = result.provenance.find_stage("report")
@@ -161,6 +165,14 @@ def format_end(result: RunResult) -> str:
         names = ", ".join(one.name for one in result.failed)
         lines.append(f"Failed: {names}; the other stages are finished.")
     return "\n".join(lines)
+
+
+def wrap_item(text: str) -> list[str]:
+    """Return a text as an item of a list, over lines of the terminal."""
+    width = min(shutil.get_terminal_size((_WIDTH, 24)).columns, _WIDEST)
+    return textwrap.wrap(
+        text, width, initial_indent="- ", subsequent_indent="  ", break_long_words=False
+    )
 
 
 def format_stage(record: StageRecord) -> str:

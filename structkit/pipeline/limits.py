@@ -21,7 +21,6 @@ from structkit.pipeline.stages import (
     RAMAN,
     REFINE,
     STAGES,
-    Stage,
 )
 from structkit.schema import SAMPLE, FitStatus
 from structkit.schema.eis_results import ARRHENIUS_NODE, SAMPLES_NODE
@@ -52,6 +51,8 @@ _STRUCTURAL = (REFINE, RAMAN, NMR)
 """Techniques whose scores tell of structure."""
 _CONSENSUS = 3
 """Fewest techniques for a number of all of them."""
+_LEADING = {"index": "AI_lat", "variant": "struct"}
+"""The number of all structural techniques, in ``index.nc``."""
 _SHOWN = 4
 
 
@@ -237,38 +238,58 @@ def _nmr(series: SeriesFile, output: Path) -> Iterator[Limit]:
 
 def _index(series: SeriesFile, output: Path) -> Iterator[Limit]:
     """Yield why there is no consensus, and which ends of the scale are missing."""
-    there = [stage for stage in _STRUCTURAL if _has_results(stage, output)]
+    there = [stage for stage in _STRUCTURAL if (output / stage.results[0]).is_file()]
     names = " and ".join(stage.title for stage in there)
+    joined = _root(output / "index.nc")
     if len(there) == 1:
         yield Limit(
             topic="index",
             sentence=f"One technique tells of structure, {names}: there is no "
             "consensus index, and nothing that could contradict it.",
         )
+    elif joined is not None:
+        yield from _without_headline(joined)
     elif 1 < len(there) < _CONSENSUS:
         yield Limit(
             topic="index",
             sentence=f"Two techniques tell of structure, {names}: both values stand "
             "side by side, and a consensus number needs a third.",
         )
-    roles = {sample.role for sample in series.samples}
     others = [stage for stage in there if stage is not REFINE]
+    roles = {sample.role for sample in series.samples}
     if others and not roles & {"unmilled", "crystalline_reference"}:
         yield Limit(
             topic="index",
             sentence="No sample has the role unmilled or crystalline_reference: the "
-            "crystalline end of the other techniques' scores is missing.",
+            "crystalline end of the scores is missing.",
         )
     if others and "glass_reference" not in roles:
         yield Limit(
             topic="index",
             sentence="No sample has the role glass_reference: the glassy end of the "
-            "other techniques' scores is that of the series' own samples.",
+            "scores is that of the series' own samples.",
         )
 
 
-def _has_results(stage: Stage, output: Path) -> bool:
-    return (output / stage.results[0]).is_file()
+def _without_headline(joined: xr.Dataset) -> Iterator[Limit]:
+    """Yield why samples have no number to lead with, and what the index remarks."""
+    samples: dict[str, list[str]] = {}
+    for name in joined[SAMPLE].to_numpy():
+        own = joined.sel({SAMPLE: name})
+        if not int(own["headline"].max()):
+            reason = str(own["reason"].sel(_LEADING).item())
+            samples.setdefault(reason, []).append(str(name))
+    for reason, names in samples.items():
+        why = _end(reason) if reason else "."
+        yield Limit(topic="index", sentence=f"No joint index for {_list(names)}: {why}")
+    for name, text in zip(
+        joined[SAMPLE].to_numpy(), joined["conflict"].to_numpy(), strict=True
+    ):
+        if str(text):
+            yield Limit(topic="index", sentence=f"{name}: {_end(str(text))}")
+    for line in str(joined.attrs.get("remarks", "")).splitlines():
+        if line:
+            yield Limit(topic="index", sentence=_end(line))
 
 
 def _tree(path: Path) -> xr.DataTree | None:

@@ -31,6 +31,8 @@ class Performed:
 
     seconds: float
     """Wall time, s."""
+    cpu_seconds: float = 0.0
+    """Time of the processor in its own process, s."""
     error: str = ""
     """Why it failed; empty where it did not."""
     notes: tuple[Note, ...] = ()
@@ -66,7 +68,7 @@ def perform_stage(name: str, task: StageTask, *, level: int) -> Performed:
     notes: list[Note] = []
     seeds: Mapping[str, int] = {}
     error = ""
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     with _collect(notes, level):
         try:
             seeds = stage.run(task)
@@ -74,8 +76,13 @@ def perform_stage(name: str, task: StageTask, *, level: int) -> Performed:
             error = _tell(problem)
             notes.append((logging.DEBUG, traceback.format_exc()))
     kept = tuple(dict.fromkeys(note for note in notes if note[0] >= level))
-    seconds = time.perf_counter() - began
-    return Performed(seconds=seconds, error=error, notes=kept, seeds=dict(seeds))
+    return Performed(
+        seconds=time.perf_counter() - began,
+        cpu_seconds=time.process_time() - cpu,
+        error=error,
+        notes=kept,
+        seeds=dict(seeds),
+    )
 
 
 def _tell(problem: Exception) -> str:

@@ -64,6 +64,8 @@ class StageRecord:
     """Why it has no results."""
     seconds: float = 0.0
     """Wall time, s; of the run that left the results."""
+    cpu_seconds: float = 0.0
+    """Time of the processor in its own process, s."""
     date: str = ""
     """When it ended, UTC."""
     digest: str = ""

@@ -355,6 +355,7 @@ class _Run:
                 status=StageStatus.FAILED if failed else StageStatus.DONE,
                 reason=reason,
                 seconds=round(done.seconds, 2),
+                cpu_seconds=round(done.cpu_seconds, 2),
                 date=tell_time(),
                 seeds=done.seeds,
                 warnings=done.warnings,
