@@ -30,6 +30,8 @@ from structkit.nmr.bpp import coupling_bound, quadrupolar_rate
 Floats = NDArray[np.float64]
 Trend = Literal["falls", "rises", "unknown"]
 
+SEED = 0
+"""Of the draws."""
 _LEVEL = (2.5, 50.0, 97.5)
 _ALMOST_ALL = 0.95
 """Share of the draws that makes a tension."""
@@ -105,7 +107,9 @@ class MotionCheck:
     """The arithmetic, one sentence a line."""
 
 
-def check_motion(motion: Motion, *, n_draws: int = 4000, seed: int = 0) -> MotionCheck:
+def check_motion(
+    motion: Motion, *, n_draws: int = 4000, seed: int = SEED
+) -> MotionCheck:
     """Compare the motion that carries the current with the one that relaxes the spins.
 
     Parameters

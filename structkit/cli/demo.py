@@ -1,24 +1,44 @@
-"""``structkit demo``: simulate a milling series, analyse it, truth beside result."""
+"""``structkit demo``: a synthetic series through all stages, truth beside result."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 import xarray as xr
 
+from structkit.cli.findings import QUANTITIES, Found, format_found, gather_findings
+from structkit.cli.options import UsageMistakeError
 from structkit.cli.output import check_output_folder
+from structkit.cli.run import format_end, show_stages
 from structkit.cli.table import format_number, format_table, format_with_std
+from structkit.errors import PlanError, ReadError
 from structkit.schema import METRIC, MILLING_TIME, PHASE, SAMPLE, TWO_THETA
 
+if TYPE_CHECKING:
+    from structkit.pipeline.run import RunResult
+
 FIGURE = "milling_series.png"
+MEASURED, RESULTS = "measured", "results"
+"""Folders of the demo."""
+SYNTHETIC = "These data are synthetic: simulated with known truth, never measured."
 
 _SHARE = "weight_fraction_crystalline"
 _AREA = "crystalline_area_fraction"
 _AMORPHOUS = "amorphous_fraction"
 _RAMAN = ("r_ax", "out_of_plane_ratio", "in_plane_ratio", "bend_ratio")
+_TRUTHS = {
+    "amorphous": (_AMORPHOUS, 1.0),
+    "sigma": ("conductivity", 1000.0),
+    "energy": ("activation_energy", 1.0),
+    "x": ("product_oxygen", 1.0),
+    "t1": ("product_t1", 1000.0),
+    "index": (_AMORPHOUS, 1.0),
+}
+"""For each quantity its name in the truth, and the factor to the unit shown."""
 
 
 @click.command("demo")
@@ -27,44 +47,143 @@ _RAMAN = ("r_ax", "out_of_plane_ratio", "in_plane_ratio", "bend_ratio")
     "--output",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder for patterns, results and the figure.",
+    help="Folder for measured/ and results/.",
 )
-@click.option("--seed", type=int, default=20250, show_default=True, help="Of noise.")
+@click.option("--seed", type=int, default=20260, show_default=True, help="Of noise.")
 @click.option(
-    "--raman/--no-raman",
-    default=True,
-    show_default=True,
-    help="Simulate and fit Raman spectra of the powders too.",
+    "--adversary",
+    metavar="NAME",
+    help="Make one assumption of the analyst wrong; a wrong name lists them.",
 )
-@click.option("--open", "show", is_flag=True, help="Open the figure when it is done.")
-def command(output: Path, *, seed: int, raman: bool, show: bool) -> None:
-    """Simulate milled NaCl, TaCl5 and Na2O, analyse it, compare with the truth."""
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Processes; techniques run side by side.",
+)
+@click.option("--open", "show", is_flag=True, help="Open the report when it is done.")
+def command(
+    output: Path, *, seed: int, adversary: str | None, jobs: int, show: bool
+) -> int:
+    """Simulate a milled series with every technique, run it, show truth and result."""
     check_output_folder(output)
-    from structkit.pipeline.diffraction import run_refinement
+    from structkit.pipeline.run import run_series
+    from structkit.synthetic.whole import write_series
+    from structkit.synthetic.whole_truth import assign_adversary
+
+    try:
+        assign_adversary(adversary)  # type: ignore[arg-type]
+    except PlanError as error:
+        raise UsageMistakeError(str(error)) from None
+    click.echo(SYNTHETIC, err=True)
+    series_file = write_series(
+        output / MEASURED,
+        seed=seed,
+        adversary=adversary,  # type: ignore[arg-type]
+    )
+    with show_stages() as progress:
+        result = run_series(
+            series_file,
+            output / RESULTS,
+            jobs=jobs,
+            data={"kind": "synthetic", "seed": seed, "adversary": adversary or "none"},
+            progress=progress,
+        )
+    click.echo(format_demo(result, series_file.parent))
+    figure = _draw(result.output, series_file.parent, output / FIGURE)
+    if figure is not None:
+        click.echo(f"Figure: {figure}")
+    if show and sys.stdout.isatty():
+        click.launch(str(result.output / "report.html"))
+    return 1 if result.failed else 0
+
+
+def format_demo(result: RunResult, measured: Path) -> str:
+    """Return all that the demo says: truth beside result, and how the run ended.
+
+    Parameters
+    ----------
+    result : RunResult
+        Of the run.
+    measured : Path
+        Folder with ``truth.nc`` and ``raman_truth.nc``.
+    """
+    from structkit.store import read_dataset
+
+    truth = read_dataset(measured / "truth.nc")
+    said = [SYNTHETIC, format_truth(gather_findings(result.output), truth)]
+    refined = _root(result.output / "refine.nc")
+    if refined is not None:
+        said.append(format_comparison(refined, complete_truth(truth)))
+    raman = _root(result.output / "raman.nc")
+    if raman is not None:
+        said.append(format_raman(raman, read_dataset(measured / "raman_truth.nc")))
+    said.append(format_end(result))
+    return "\n\n".join(said)
+
+
+def _root(path: Path) -> xr.Dataset | None:
+    """Return the root of stored results; None where there are none."""
+    from structkit.store import read_tree
+
+    try:
+        return read_tree(path).to_dataset(inherit=False)
+    except ReadError:
+        return None
+
+
+def _draw(results: Path, measured: Path, path: Path) -> Path | None:
+    """Draw the refined series with its truth; None where nothing was refined."""
     from structkit.plot.series import compose_series
     from structkit.plot.style import write_figure
     from structkit.store import read_dataset
-    from structkit.synthetic.study import write_study
 
-    series_file = write_study(
-        output / "measured", seed=seed, raman=raman, raman_reference=raman
-    )
-    results = run_refinement(series_file, output / "results")
-    truth = complete_truth(read_dataset(series_file.with_name("truth.nc")))
-    figure = write_figure(compose_series(results, truth=truth), output / FIGURE)
-    click.echo(format_comparison(results, truth))
-    click.echo("")
-    for verdict in results["verdict"].to_numpy():
-        click.echo(str(verdict))
-    if raman:
-        from structkit.pipeline.raman import run_raman
+    refined = _root(results / "refine.nc")
+    if refined is None:
+        return None
+    known = complete_truth(read_dataset(measured / "truth.nc"))
+    known = known.sel({SAMPLE: refined[SAMPLE].to_numpy()})
+    return write_figure(compose_series(refined, truth=known), path)
 
-        spectra = run_raman(series_file, output / "results")
-        known = read_dataset(series_file.with_name("raman_truth.nc"))
-        click.echo(f"\n{format_raman(spectra.to_dataset(inherit=False), known)}")
-    click.echo(f"\nFigure: {figure}")
-    if show and sys.stdout.isatty():
-        click.launch(str(figure))
+
+def format_truth(findings: tuple[Found, ...], truth: xr.Dataset) -> str:
+    """Return one table a quantity: the truth, what was found, whether it holds it.
+
+    Parameters
+    ----------
+    findings : tuple of Found
+        From :func:`structkit.cli.findings.gather_findings`.
+    truth : xarray.Dataset
+        ``truth.nc``: the quantities over ``sample``.
+    """
+    tables = []
+    for quantity in QUANTITIES:
+        name, factor = _TRUTHS[quantity.key]
+        own = [one for one in findings if one.quantity == quantity.key]
+        if not own or name not in truth:
+            continue
+        rows, held, judged = [], 0, 0
+        for one in own:
+            known = _known(truth, name, one.sample) * factor
+            low, high = one.limits
+            verdict = ""
+            if np.isfinite([known, low, high]).all():
+                judged += 1
+                held += low <= known <= high
+                verdict = "" if low <= known <= high else "outside"
+            shown = f"{known:.3f}" if np.isfinite(known) else "-"
+            rows.append([one.sample, shown, *format_found(one), verdict])
+        table = format_table([quantity.head, "truth", "result", "95 %", ""], rows)
+        tables.append(f"{table}\ntruth within 95 %: {held} of {judged}")
+    return "\n\n".join(tables)
+
+
+def _known(truth: xr.Dataset, name: str, sample: str) -> float:
+    """Return the truth of a sample; NaN where it has none."""
+    if sample not in truth[SAMPLE].to_numpy():
+        return float("nan")
+    return float(truth[name].sel({SAMPLE: sample}))
 
 
 def complete_truth(truth: xr.Dataset) -> xr.Dataset:

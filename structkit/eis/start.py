@@ -43,7 +43,8 @@ _STRAYS = (0.02, 0.2, 0.6)
 _BEYOND = 5.0
 """Time constants lie within the band, and above it by that factor."""
 _RANDOM_WIDTH = 2.0
-_SEED = 20
+SEED = 20
+"""Of the random starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +292,7 @@ def _start_anywhere(
     circuit: Circuit, grid: Grid, impedance: Complexes, count: int
 ) -> list[Floats]:
     """Return seeded random starts of the size of the spectrum."""
-    rng = np.random.default_rng(_SEED)
+    rng = np.random.default_rng(SEED)
     size = float(np.exp(np.mean(np.log(np.abs(impedance)))))
     omega = float(np.exp(np.mean(np.log(grid.omega))))
     middle = {

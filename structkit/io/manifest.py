@@ -88,6 +88,8 @@ class SeriesTable(Table):
     """Measured atom ratios of the milled samples; a sample's own wins."""
     amorphous: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     """Compounds of which the amorphous part may be made; absent: any."""
+    claims: DataFile | None = None
+    """File of statements that a run holds against its numbers."""
 
 
 class MillTable(Table):
