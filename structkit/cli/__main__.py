@@ -80,6 +80,7 @@ VERBS = (
         "Fit Raman spectra, or rank what they can be read as.",
     ),
     Verb("refine", "structkit.cli.refine", "Refine the patterns of a series file."),
+    Verb("report", "structkit.cli.report", "Write one page on stored results."),
     Verb("simulate", "structkit.cli.simulate", "Simulate a powder pattern."),
 )
 
