@@ -126,7 +126,7 @@ def describe_statements(stored: Stored) -> Section | None:
     return Section(
         key="statements",
         title="Statements",
-        sentences=(f"{len(rows)} statements: {counted}.",),
+        sentences=(f"{len(rows)} statement{'s' if rows[1:] else ''}: {counted}.",),
         tables=(view_table("audit", rows, is_open=True),),
     )
 

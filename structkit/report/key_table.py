@@ -51,7 +51,7 @@ def make_key_table(stored: Stored) -> TableView:
 
 def _flat(cell: Cell) -> str:
     """Return a cell on one line."""
-    return f"{cell.text} [{cell.note}]" if cell.note else cell.text
+    return f"{cell.text} [{'; '.join(cell.notes)}]" if cell.notes else cell.text
 
 
 def _rows(stored: Stored, samples: list[str]) -> Iterator[Row]:
@@ -92,7 +92,7 @@ def _amorphous_rows(stored: Stored, samples: list[str]) -> Iterator[Row]:
             float(one[f"amorphous_fraction{end}"]) for end in ("", "_low", "_high")
         )
         note = _truth(stored, "amorphous_fraction", sample)
-        cells.append(Cell(text=format_ranged(value, low, high), note=note))
+        cells.append(Cell(text=format_ranged(value, low, high), notes=note))
     yield "α, amorphous weight fraction (95 %)", cells
 
 
@@ -123,8 +123,8 @@ def _phase_rows(stored: Stored, samples: list[str]) -> Iterator[Row]:
                 continue
             own = one.sel({PHASE: phase})
             shown = format_esd(float(own["size_nm"]), float(own["size_nm_std"]))
-            note = _truth(stored, "size_nm", sample, phase, digits=3)
-            cells.append(Cell(text=shown, note=note))
+            note = _truth(stored, "size_nm", sample, phase)
+            cells.append(Cell(text=shown, notes=note))
         yield f"{subscript(phase)}, crystallite size (nm)", cells
 
 
@@ -149,13 +149,15 @@ def _fraction_cell(stored: Stored, sample: str, phase: str, *, whole: bool) -> C
         return Cell(text=NONE)
     own = one.sel({PHASE: phase})
     name = "weight_fraction_sample" if whole else "weight_fraction_crystalline"
-    note = _truth(stored, "weight_fraction" if whole else name, sample, phase, digits=3)
+    note = _truth(stored, "weight_fraction" if whole else name, sample, phase)
     limit = "upper_limit_sample" if whole else "upper_limit"
     if _is_hidden(stored, sample, phase) and limit in own:
         value = float(own[limit])
         if math.isfinite(value):
-            return Cell(text=f"{format_below(value)} (95 %)", note=note)
-    return Cell(text=format_esd(float(own[name]), float(own[f"{name}_std"])), note=note)
+            return Cell(text=f"{format_below(value)} (95 %)", notes=note)
+    return Cell(
+        text=format_esd(float(own[name]), float(own[f"{name}_std"])), notes=note
+    )
 
 
 def _metric_cell(stored: Stored, raman: xr.Dataset, sample: str) -> Cell:
@@ -168,14 +170,16 @@ def _metric_cell(stored: Stored, raman: xr.Dataset, sample: str) -> Cell:
     shown = format_ranged(
         *(float(own[f"metric_{end}"]) for end in ("value", "low", "high"))
     )
-    return Cell(text=shown, note=_truth(stored, "glass_share", sample))
+    return Cell(
+        text=shown, notes=_truth(stored, "glass_share", sample) if shown != NONE else ()
+    )
 
 
 def _x_cell(stored: Stored, sample: str) -> Cell:
     """Return the oxygen content by NMR."""
     shown = format_ranged(*composition_x(stored, sample), decimals=3)
-    note = _truth(stored, "x", sample, digits=3) if shown != NONE else ""
-    return Cell(text=shown, note=note)
+    note = _truth(stored, "x", sample) if shown != NONE else ()
+    return Cell(text=shown, notes=note)
 
 
 def _sigma_cell(stored: Stored, sample: str) -> Cell:
@@ -183,16 +187,15 @@ def _sigma_cell(stored: Stored, sample: str) -> Cell:
     value, std, at = room_conductivity(stored, sample)
     if not math.isfinite(value):
         return Cell(text=NONE)
-    truth = _truth(stored, "conductivity", sample, factor=_MILLI, digits=3)
-    note = ", ".join(one for one in (at, truth) if one)
-    return Cell(text=format_esd(value * _MILLI, std * _MILLI), note=note)
+    truth = _truth(stored, "conductivity", sample, factor=_MILLI)
+    return Cell(text=format_esd(value * _MILLI, std * _MILLI), notes=(at, *truth))
 
 
 def _energy_cell(stored: Stored, sample: str) -> Cell:
     """Return the activation energy."""
     shown = format_esd(*activation_energy(stored, sample))
-    note = _truth(stored, "activation_energy", sample, digits=3)
-    return Cell(text=shown, note=note if shown != NONE else "")
+    note = _truth(stored, "activation_energy", sample)
+    return Cell(text=shown, notes=note if shown != NONE else ())
 
 
 def _t1_cell(stored: Stored, sample: str) -> Cell:
@@ -209,11 +212,11 @@ def _index_cell(stored: Stored, sample: str) -> Cell:
     name, _, shown = headline_of(root, sample)
     if name:
         truth = _truth(stored, "amorphous_fraction", sample)
-        return Cell(text=shown, note=", ".join(one for one in (name, truth) if one))
+        return Cell(text=shown, notes=(name, *truth))
     told = scores_in_words(stored, sample)
     if not told:
         return Cell(text=NONE)
-    return Cell(text="no consensus", note="; ".join(told))
+    return Cell(text="no consensus", notes=told)
 
 
 def _of(root: xr.Dataset, sample: str) -> xr.Dataset | None:
@@ -230,9 +233,9 @@ def _truth(
     phase: str = "",
     *,
     factor: float = 1.0,
-    digits: int = 2,
-) -> str:
-    """Return ``truth 0.28`` of a synthetic series; empty where it is not known."""
+    digits: int = 3,
+) -> tuple[str, ...]:
+    """Return ``truth 0.28`` of a synthetic series; nothing where it is not known."""
     for truth in stored.truths:
         if name not in truth:
             continue
@@ -251,5 +254,5 @@ def _truth(
                 continue
             value = float(own)
         if math.isfinite(value):
-            return f"truth {format_number(value * factor, digits)}"
-    return ""
+            return (f"truth {format_number(value * factor, digits)}",)
+    return ()

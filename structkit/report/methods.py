@@ -38,7 +38,10 @@ _BPP = (
     "doi:10.1103/PhysRev.73.679"
 )
 _AICC = "Hurvich & Tsai (1989), Biometrika 76, 297, doi:10.1093/biomet/76.2.297"
-_POOL = "DerSimonian & Laird (1986), Control. Clin. Trials 7, 177, doi:10.1016/0197-2456(86)90046-2"
+_POOL = (
+    "DerSimonian & Laird (1986), Control. Clin. Trials 7, 177, "
+    "doi:10.1016/0197-2456(86)90046-2"
+)
 
 
 def write_methods(stored: Stored) -> tuple[tuple[str, ...], tuple[str, ...]]:

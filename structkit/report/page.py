@@ -8,9 +8,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, cast
+from typing import cast
+
+from structkit.plot.interactive.figure import Figure, share_abscissae
 
 _FOLDER = "templates"
+_PRINTED_ROWS = 40
+_UPRIGHT_COLUMNS = 9
 _POLICY = (
     "default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
     "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
@@ -25,7 +29,7 @@ class Plot:
     """Of the page's element; letters, digits and ``-``."""
     caption: str
     """What is drawn, and how to read it."""
-    figures: tuple[tuple[str, dict[str, Any]], ...]
+    figures: tuple[tuple[str, Figure], ...]
     """Label and figure of plotly.js of each; the label is not shown of a single one."""
     choice: str = "sample"
     """What is chosen where there are several."""
@@ -39,8 +43,8 @@ class Cell:
     """As it is shown."""
     sort: str = ""
     """Number to sort by; empty: by the text."""
-    note: str = ""
-    """Second line, in grey: the truth, a remark."""
+    notes: tuple[str, ...] = ()
+    """Lines below, in grey: the truth, a remark."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,16 @@ class TableView:
     """Whether the rows are shown before the reader asks for them."""
     remark: str = ""
     """What is not shown, and why."""
+
+    @property
+    def is_long(self) -> bool:
+        """Return whether the table has more rows than a print should hold."""
+        return len(self.rows) > _PRINTED_ROWS
+
+    @property
+    def is_wide(self) -> bool:
+        """Return whether the table needs a page on its side."""
+        return len(self.header) > _UPRIGHT_COLUMNS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,17 +118,22 @@ class Page:
 
 
 def encode_json(value: object) -> str:
-    """Return JSON that may stand inside a script element.
+    r"""Return JSON that may stand inside a script element.
 
     Examples
     --------
     >>> encode_json("</script>")
-    '"\\\\u003c/script\\\\u003e"'
+    '"\\u003c/script\\u003e"'
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for letter in "<>&\u2028\u2029":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
     return text
+
+
+def encode_figure(figure: Figure) -> str:
+    """Return a figure as the page's script reads it."""
+    return encode_json({**figure, "data": share_abscissae(figure["data"])})
 
 
 def encode_csv(text: str) -> str:
@@ -150,14 +169,14 @@ def render_page(page: Page) -> str:
         lstrip_blocks=True,
     )
     scripts = _scripts(page)
-    environment.filters["figure_json"] = lambda one: Markup(encode_json(one))
+    environment.filters["figure_json"] = lambda one: Markup(encode_figure(one))  # noqa: S704 - no letter of HTML is left
     environment.filters["csv_address"] = encode_csv
     template = environment.get_template("page.html")
     return template.render(
         page=page,
         policy=content_policy(scripts),
-        scripts=[Markup(one) for one in scripts],
-        style=Markup(_read("style.css")),
+        scripts=[Markup(one) for one in scripts],  # noqa: S704 - our own files
+        style=Markup(_read("style.css")),  # noqa: S704 - our own file
     )
 
 

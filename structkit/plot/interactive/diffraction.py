@@ -146,7 +146,12 @@ def draw_rietveld(curves: xr.Dataset, reflections: xr.Dataset | None = None) -> 
         x_title=_TWO_THETA,
         y_title="intensity (counts)",
         height=520,
-        x={"anchor": "y3", "range": [float(x[0]), float(x[-1])]},
+        x={
+            "anchor": "y3",
+            "range": [float(x[0]), float(x[-1])],
+            "nticks": 9,
+            "tickangle": 0,
+        },
         y={"domain": [high + 0.02, 1.0], "rangemode": "tozero"},
     )
     figure["layout"]["yaxis2"] = {

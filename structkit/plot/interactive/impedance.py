@@ -144,5 +144,5 @@ def draw_arrhenius(conductivity: Mapping[str, xr.Dataset]) -> Figure:
         traces,
         x_title="1000/T (K⁻¹)",
         y_title="σT (S K cm⁻¹)",
-        y={"type": "log", "exponentformat": "power", "dtick": "D1"},
+        y={"type": "log", "exponentformat": "power", "dtick": "D2"},
     )

@@ -20,6 +20,8 @@ from structkit.schema import SAMPLE
 
 MODALITY = "modality"
 _TWO_SIDED = 1.96
+_WIDE = 5.0
+"""Largest over smallest conductivity from which their axis is logarithmic."""
 _ASIDE = 0.12
 """Distance between the techniques of one sample, in samples."""
 
@@ -286,6 +288,8 @@ def draw_against_conductivity(
         "array": _list(own["high"].to_numpy() - x),
         "arrayminus": _list(x - own["low"].to_numpy()),
     }
+    wide = value.size > 0 and value.max() > _WIDE * value.min() > 0.0
+    axis = {"type": "log", "dtick": "D2"} if wide else {"rangemode": "tozero"}
     trace["text"] = [plain_text(one) for one in samples]
     trace["textposition"] = "top left"
     return make_figure(
@@ -294,7 +298,7 @@ def draw_against_conductivity(
         y_title="conductivity (mS cm⁻¹)",
         height=400,
         x={"range": [-0.04, 1.06]},
-        y={"type": "log", "exponentformat": "power", "dtick": "D1"},
+        y=axis,
         showlegend=False,
     )
 

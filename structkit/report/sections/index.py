@@ -22,7 +22,8 @@ from structkit.schema import SAMPLE
 
 STRUCTURAL = "struct"
 IMPEDANCE = "eis"
-_LEAST_CONSENSUS = 3
+_LEVEL = 0.05
+"""p below which techniques are said to contradict one another."""
 _LEAST_POINTS = 2
 _TECHNIQUES = {
     "xrd": "diffraction",
@@ -263,7 +264,7 @@ def say_index(stored: Stored) -> list[str]:
             own = root.sel(index=name, variant=variant, **{SAMPLE: sample})
             held = str(own["modalities"].item()).split()
             by = ", ".join(name_technique(one) for one in held)
-            found.append(f"{sample}: {name} = {shown} (95 %), from {by}.")
+            found.append(f"{sample}: {name} = {shown}, 95 %, from {by}.")
         elif told:
             found.append(f"{sample}: no consensus number: {'; '.join(told)}.")
     return found
@@ -283,6 +284,11 @@ def say_conflicts(stored: Stored) -> list[str]:
         )
         if text
     ]
+
+
+def _start(words: str) -> str:
+    """Return words with a capital letter first, the others as they are."""
+    return words[:1].upper() + words[1:]
 
 
 def _sentences(tree: xr.DataTree, root: xr.Dataset) -> list[str]:
@@ -314,9 +320,9 @@ def _sentences(tree: xr.DataTree, root: xr.Dataset) -> list[str]:
                 for key in ("difference", "difference_std", "p_value")
             )
             if math.isfinite(value) and math.isfinite(p):
-                says = "contradicts" if p < 0.05 else "agrees with"
+                says = "contradicts" if p < _LEVEL else "does not contradict"
                 found.append(
-                    f"{name_technique(name).capitalize()} {says} the other techniques: "
+                    f"{_start(name_technique(name))} {says} the other techniques: "
                     f"difference {format_esd(value, std)}, p = {p:.2g}."
                 )
     return found

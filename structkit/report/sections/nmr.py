@@ -41,7 +41,7 @@ def describe_nmr(stored: Stored) -> Section | None:
         plots.append(
             Plot(
                 key="nmr-lines",
-                caption=f"{nucleus} spectra with the line of each site on its baseline; "
+                caption=f"{nucleus} spectra, the line of each site on its baseline; "
                 "the residual is shifted down.",
                 figures=tuple(spectra),
             )

@@ -106,7 +106,9 @@ def _metric_figures(
         title = METRIC_TITLES.get(name, name.replace("_", " "))
         known_as = {"amorphous_share": "glass_share"}.get(name, name)
         truth = stored.truth(known_as)
-        figures.append((title, draw_metric(root, name, title=title, truth=truth)))
+        figures.append(
+            (title, draw_metric(root, name, title=name.replace("_", " "), truth=truth))
+        )
     return figures
 
 

@@ -2,6 +2,7 @@
 (function () {
   const NARROW = 560;
   const PRINT_WIDTH = 680;
+  const PRINT_HEIGHT = 400;
   const canvases = Array.from(document.querySelectorAll(".canvas"));
   const waiting = new Set(canvases);
 
@@ -18,7 +19,11 @@
     if (!waiting.has(canvas) || canvas.parentElement.offsetParent === null) { return; }
     waiting.delete(canvas);
     const figure = JSON.parse(canvas.nextElementSibling.textContent);
+    figure.data.forEach(function (trace) {
+      if (typeof trace.x === "number") { trace.x = figure.data[trace.x].x; }
+    });
     canvas.style.minHeight = "";
+    canvas.dataset.height = figure.layout.height;
     Plotly.newPlot(canvas, figure.data, fit(figure.layout, canvas.clientWidth), {
       responsive: true,
       displaylogo: false,
@@ -54,13 +59,16 @@
 
   let closed = [];
   function beforePrint() {
-    closed = Array.from(document.querySelectorAll("details:not([open])"));
+    closed = Array.from(document.querySelectorAll("details:not([open]):not([data-long])"));
     closed.forEach(function (one) { one.open = true; });
     const hidden = Array.from(document.querySelectorAll(".panel[hidden]"));
     hidden.forEach(function (one) { one.hidden = false; one.dataset.folded = "1"; });
     canvases.forEach(draw);
     canvases.forEach(function (one) {
-      Plotly.relayout(one, { width: PRINT_WIDTH, autosize: false });
+      const height = Number(one.dataset.height);
+      Plotly.relayout(one, {
+        width: PRINT_WIDTH, height: Math.min(height, PRINT_HEIGHT), autosize: false
+      });
     });
   }
   function afterPrint() {
@@ -70,7 +78,9 @@
       delete one.dataset.folded;
     });
     canvases.forEach(function (one) {
-      Plotly.relayout(one, { width: null, autosize: true });
+      Plotly.relayout(one, {
+        width: null, height: Number(one.dataset.height), autosize: true
+      });
     });
   }
   if (canvases.length) {
