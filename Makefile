@@ -8,6 +8,7 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 PYTHON ?= $(shell for candidate in $(CANDIDATES); do \
 	$$candidate -c "$(SUPPORTED)" >/dev/null 2>&1 && echo $$candidate && break; done)
 DEMO ?= demo
+BROWSERS := chromium chromium-browser google-chrome
 
 export MPLBACKEND ?= Agg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -41,12 +42,11 @@ tests: $(VENV)/.ready-dev browser
 # The page of results is tested in a browser. Where there is none, and only as root with
 # apt at hand (a container of CI), it is fetched; else those tests are skipped, and say so.
 browser:
-	@command -v chromium chromium-browser google-chrome >/dev/null || \
-		{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
-		{ apt-get install -qq -y --no-install-recommends chromium || \
-		{ apt-get update -qq && \
-		apt-get install -qq -y --no-install-recommends chromium; }; } \
-		</dev/null >/dev/null 2>&1; } || true
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
+	test "$$(id -u)" = 0 && command -v apt-get >/dev/null || exit 0; \
+	fetch="timeout 300 apt-get install -qq -y --no-install-recommends chromium"; \
+	{ $$fetch || { timeout 120 apt-get update -qq && $$fetch; }; } \
+		</dev/null >/dev/null 2>&1 || true
 
 bench: $(VENV)/.ready-bench
 	$(BIN)/python -m benchmarks

@@ -29,7 +29,7 @@ def format_esd(value: float, std: float = math.nan) -> str:
     >>> format_esd(2.4e-9, 1.29e-10), format_esd(float("nan"))
     ('2.40(13) × 10⁻⁹', '–')
     >>> format_esd(1.164e11, 7.8e8), format_esd(0.0, 0.04), format_esd(12345.0, 2000.0)
-    ('1.164(8) × 10¹¹', '0.00(4)', '12000(2000)')
+    ('1.164(8) × 10¹¹', '0.00(4)', '12345(2000)')
     """
     if not math.isfinite(value):
         return NONE
@@ -47,11 +47,9 @@ def _with_esd(value: float, std: float) -> str:
     decimals = 1 - math.floor(math.log10(std))
     if round(std * 10.0**decimals) > _TWO_DIGITS_TO:
         decimals -= 1
+    decimals = max(decimals, 0)  # no digit before the point is rounded away
     last = round(std * 10.0**decimals)
-    if decimals >= 0:
-        return f"{value:.{decimals}f}({last})".replace("-", "−")
-    unit = 10**-decimals
-    return f"{round(value / unit) * unit}({last * unit})".replace("-", "−")
+    return f"{value:.{decimals}f}({last})".replace("-", "−")
 
 
 def format_number(value: float, digits: int = _DIGITS) -> str:

@@ -162,17 +162,17 @@ def _cell(row: Mapping[str, str], name: str, std_name: str | None) -> Cell:
     if text == "":
         return Cell(text=NONE if std_name else "")
     if not math.isfinite(value) or name in {"sample", "file", "spot", "phase"}:
-        number = f"{value:.17g}" if math.isfinite(value) else ""
+        number = f"{value:.12g}" if math.isfinite(value) else ""
         return Cell(text=subscript_words(text), sort=number)
     std = parse_number(row[std_name]) if std_name else math.nan
-    return Cell(text=format_esd(value, std), sort=f"{value:.17g}")
+    return Cell(text=format_esd(value, std), sort=f"{value:.12g}")
 
 
 def format_cell(value: float) -> Cell:
     """Return a plain number as a cell."""
     if not math.isfinite(value):
         return Cell(text=NONE)
-    return Cell(text=format_number(value), sort=f"{value:.17g}")
+    return Cell(text=format_number(value), sort=f"{value:.12g}")
 
 
 def write_csv(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

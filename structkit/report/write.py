@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from structkit import __version__
+from structkit.report.figures import FigureFormat, write_figures
 from structkit.report.findings import (
     describe_flags,
     describe_rest,
@@ -15,6 +16,7 @@ from structkit.report.findings import (
 from structkit.report.key_table import make_key_table
 from structkit.report.methods import write_methods
 from structkit.report.page import Page, Section, render_page
+from structkit.report.pdf import check_typst, write_pdf
 from structkit.report.sections.diffraction import describe_diffraction
 from structkit.report.sections.impedance import describe_impedance
 from structkit.report.sections.index import describe_index
@@ -50,9 +52,49 @@ def write_report(output: Path | str, *, title: str | None = None) -> Path:
     OutputError
         The folder cannot be written.
     """
+    return write_all(output, title=title)[0]
+
+
+def write_all(
+    output: Path | str,
+    *,
+    title: str | None = None,
+    figures: FigureFormat | None = None,
+    pdf: bool = False,
+) -> list[Path]:
+    """Write the page and, where they are asked for, static figures and a PDF.
+
+    Parameters
+    ----------
+    output, title
+        As for :func:`write_report`.
+    figures : "svg" or "pdf", optional
+        Kind of the static figures. Default: none.
+    pdf : bool
+        Whether to set the report as PDF too.
+
+    Returns
+    -------
+    list of Path
+        ``report.html`` first, then ``report.pdf``, then the figures.
+
+    Raises
+    ------
+    MissingExtraError
+        A PDF is asked for and typst is not installed; nothing is written then.
+    ReadError, OutputError
+        As for :func:`write_report`.
+    """
+    if pdf:
+        check_typst()
     stored = read_stored(output)
     page = compose_page(stored, title=title)
-    return write_text(render_page(page), stored.folder / REPORT_FILE)
+    written = [write_text(render_page(page), stored.folder / REPORT_FILE)]
+    if pdf:
+        written.append(write_pdf(stored, page))
+    if figures is not None:
+        written.extend(write_figures(stored, form=figures).values())
+    return written
 
 
 def compose_page(stored: Stored, *, title: str | None = None) -> Page:

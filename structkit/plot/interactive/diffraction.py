@@ -30,8 +30,8 @@ from structkit.plot.style import (
 )
 from structkit.schema import MILLING_TIME, PHASE, SAMPLE, TWO_THETA
 
-_FIT_POINTS = 2600
-_STACK_POINTS = 1400
+_FIT_POINTS = 1800
+_STACK_POINTS = 1000
 _STACK_STEP = 1.0
 _METHOD = "amorphous_method"
 _ABSOLUTE = (
