@@ -8,12 +8,13 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 PYTHON ?= $(shell for candidate in $(CANDIDATES); do \
 	$$candidate -c "$(SUPPORTED)" >/dev/null 2>&1 && echo $$candidate && break; done)
 DEMO ?= demo
+BROWSERS := chromium chromium-browser google-chrome
 
 export MPLBACKEND ?= Agg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types tests bench format clean
+.PHONY: help demo test lint types tests browser bench format clean
 
 help:
 	@echo "make demo    simulate a milling series, refine it, truth beside result"
@@ -34,9 +35,18 @@ lint: $(VENV)/.ready-dev
 types: $(VENV)/.ready-dev
 	$(BIN)/mypy
 
-tests: $(VENV)/.ready-dev
+tests: $(VENV)/.ready-dev browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --nbmake --nbmake-timeout=600 \
 		tests structkit refinement $(wildcard notebooks/*.ipynb)
+
+# The page of results is tested in a browser. Where there is none, and only as root with
+# apt at hand (a container of CI), it is fetched; else those tests are skipped, and say so.
+browser:
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
+	test "$$(id -u)" = 0 && command -v apt-get >/dev/null || exit 0; \
+	fetch="timeout 300 apt-get install -qq -y --no-install-recommends chromium"; \
+	{ $$fetch || { timeout 120 apt-get update -qq && $$fetch; }; } \
+		</dev/null >/dev/null 2>&1 || true
 
 bench: $(VENV)/.ready-bench
 	$(BIN)/python -m benchmarks

@@ -81,6 +81,7 @@ VERBS = (
         "Fit Raman spectra, or rank what they can be read as.",
     ),
     Verb("refine", "structkit.cli.refine", "Refine the patterns of a series file."),
+    Verb("report", "structkit.cli.report", "Write one page on stored results."),
     Verb("run", "structkit.cli.run", "Run all stages of a series file, to the report."),
     Verb("simulate", "structkit.cli.simulate", "Simulate a powder pattern."),
 )

@@ -1,0 +1,1 @@
+"""One page from stored results: :func:`structkit.report.write.write_report`."""
