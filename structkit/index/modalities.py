@@ -127,7 +127,8 @@ class _Metrics:
         """Return ``a``, ``b`` and the relative 1 sigma of ``a``."""
         product = self.get("crystalline_product")
         known = np.isfinite(product)
-        std = self.get("crystalline_product_std") / product
+        with np.errstate(divide="ignore", invalid="ignore"):
+            std = self.get("crystalline_product_std") / product
         return (
             np.where(known, product, 1.0),
             np.where(known, np.nan_to_num(self.get("crystalline_chloride")), 0.0),

@@ -46,7 +46,7 @@ def cut_normal(mean: Floats, std: Floats, *, low: Floats, high: Floats) -> Float
     """
     nearest = np.clip(mean, low, high)
     outside = np.abs(mean - nearest)
-    fall = np.minimum(_REACH * std, 40.0 * std**2 / np.maximum(outside, 1e-300))
+    fall = np.minimum(_REACH * std, 40.0 * std**2 / np.maximum(outside, 1e-12))
     start = np.where(mean > high, np.maximum(low, high - fall), low)
     end = np.where(mean < low, np.minimum(high, low + fall), high)
     inside = outside == 0.0

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from structkit.errors import ReadError
+from structkit.errors import ReadError, StructureError
 from structkit.io.manifest import SeriesFile
 from structkit.pipeline.provenance import StageRecord, StageStatus
 from structkit.pipeline.stages import (
@@ -22,10 +22,11 @@ from structkit.pipeline.stages import (
     REFINE,
     STAGES,
 )
-from structkit.schema import SAMPLE, FitStatus
+from structkit.schema import PHASE, SAMPLE, FitStatus
 from structkit.schema.eis_results import ARRHENIUS_NODE, SAMPLES_NODE
 from structkit.schema.nmr_results import T1_NODE
 from structkit.store import read_table, read_tree, write_text
+from structkit.structures.composition import molar_mass
 
 COLUMNS = ("topic", "sentence")
 """Columns of ``limits.csv``."""
@@ -54,6 +55,8 @@ _CONSENSUS = 3
 _LEADING = {"index": "AI_lat", "variant": "struct"}
 """The number of all structural techniques, in ``index.nc``."""
 _SHOWN = 4
+_SURE = 3.0
+"""Sigma from which a phase counts as there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +95,7 @@ def list_limits(
         *_diffraction(series, output),
         *_impedance(output),
         *_nmr(series, output),
+        *_left_over(series, output),
         *_index(series, output),
     ]
     return tuple(dict.fromkeys(found))
@@ -234,6 +238,43 @@ def _nmr(series: SeriesFile, output: Path) -> Iterator[Limit]:
             "much chloride is left without any reaction, is not named in [nmr]; the "
             "oxygen content x has no such correction.",
         )
+
+
+def _left_over(series: SeriesFile, output: Path) -> Iterator[Limit]:
+    """Yield whose x counts chloride that never reacted as a by-product of exchange."""
+    lines, contents = _root(output / "nmr.nc"), _root(output / "crystallinity.nc")
+    if lines is None or contents is None or PHASE not in contents.dims:
+        return
+    if "quantity" not in lines.dims or "x" not in lines["quantity"].to_numpy():
+        return
+    told = lines["composition_value"].sel({"quantity": "x"})
+    phases = [str(one) for one in contents[PHASE].to_numpy()]
+    for sample in series.samples:
+        mixture = series.mixture_of(sample) or {}
+        known = sample.id in lines[SAMPLE] and sample.id in contents[SAMPLE]
+        heavy = max(mixture, key=_mass, default="")
+        if not known or heavy not in phases or len(mixture) < 2:
+            continue
+        if not np.isfinite(float(told.sel({SAMPLE: sample.id}))):
+            continue
+        place = {SAMPLE: sample.id, PHASE: heavy}
+        weight = float(contents["weight_fraction_sample"].sel(place))
+        std = float(contents["weight_fraction_sample_std"].sel(place))
+        if weight > _SURE * std > 0.0:
+            yield Limit(
+                topic="nmr",
+                sentence=f"x of {sample.id} is an upper bound: diffraction finds "
+                f"{100.0 * weight:.1f} wt% of {heavy} there, so NaCl of the mixture is "
+                "left over too and counts as a by-product of the exchange.",
+            )
+
+
+def _mass(name: str) -> float:
+    """Return the molar mass of a component of a mixture, 0 where it is no formula."""
+    try:
+        return molar_mass(name)
+    except StructureError:
+        return 0.0
 
 
 def _index(series: SeriesFile, output: Path) -> Iterator[Limit]:

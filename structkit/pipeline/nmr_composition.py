@@ -25,6 +25,8 @@ Floats = NDArray[np.float64]
 Remark = tuple[str, str, str]
 
 RESULT_FILE = "nmr.nc"
+_GLASS = "glass_reference"
+"""Role of a glass made another way: NaCl beside it tells nothing of its oxygen."""
 _NEEDED = ("sample", "site", "area", "area_std")
 
 
@@ -87,7 +89,11 @@ def add_compositions(
         response_std=table.response_std,
         blank=_stated_blank(table),
     )
-    samples = {one.name: _areas_of(one) for one in results if one.lines is not None}
+    samples = {
+        one.name: _areas_of(one)
+        for one in results
+        if one.lines is not None and one.role != _GLASS
+    }
     control = None if table.blank is None else table.blank.sample
     remarks: list[Remark] = []
     if control is not None and control not in samples:
