@@ -26,6 +26,7 @@ from structkit.schema import PHASE, SAMPLE
 
 Row = tuple[str, list[Cell]]
 _MILLI = 1e3
+_MILLED = "milled"
 
 
 def make_key_table(stored: Stored) -> TableView:
@@ -178,8 +179,12 @@ def _metric_cell(stored: Stored, raman: xr.Dataset, sample: str) -> Cell:
 def _x_cell(stored: Stored, sample: str) -> Cell:
     """Return the oxygen content by NMR."""
     shown = format_ranged(*composition_x(stored, sample), decimals=3)
-    note = _truth(stored, "x", sample) if shown != NONE else ()
-    return Cell(text=shown, notes=note)
+    root = stored.root("nmr")
+    if shown == NONE or root is None:
+        return Cell(text=shown)
+    own = _of(root, sample)
+    milled = own is None or "role" not in own or str(own["role"].item()) == _MILLED
+    return Cell(text=shown, notes=_truth(stored, "x", sample, milled=milled))
 
 
 def _sigma_cell(stored: Stored, sample: str) -> Cell:
@@ -234,13 +239,19 @@ def _truth(
     *,
     factor: float = 1.0,
     digits: int = 3,
+    milled: bool = True,
 ) -> tuple[str, ...]:
-    """Return ``truth 0.28`` of a synthetic series; nothing where it is not known."""
+    """Return ``truth 0.28`` of a synthetic series; nothing where it is not known.
+
+    A truth without samples is that of what was milled: no control has it.
+    """
     for truth in stored.truths:
         if name not in truth:
             continue
         known = truth[name]
-        if known.dims == () and len(stored.truths) > 0:
+        if known.dims == ():
+            if not milled:
+                continue
             value = float(known)
         elif SAMPLE not in known.dims or sample not in known[SAMPLE].to_numpy():
             continue

@@ -117,6 +117,17 @@ class Page:
     """Numbered list below them."""
 
 
+def tie_words(text: str) -> str:
+    r"""Return a text whose powers of ten and percentages stay on one line.
+
+    Examples
+    --------
+    >>> tie_words("2 × 10⁻⁴ (95 %)").split(" ")
+    ['2\xa0×\xa010⁻⁴', '(95\xa0%)']
+    """
+    return text.replace(" × ", "\u00a0×\u00a0").replace(" %", "\u00a0%")
+
+
 def encode_json(value: object) -> str:
     r"""Return JSON that may stand inside a script element.
 
@@ -170,6 +181,7 @@ def render_page(page: Page) -> str:
     )
     scripts = _scripts(page)
     environment.filters["figure_json"] = lambda one: Markup(encode_figure(one))  # noqa: S704 - no letter of HTML is left
+    environment.filters["tie"] = tie_words
     environment.filters["csv_address"] = encode_csv
     template = environment.get_template("page.html")
     return template.render(

@@ -246,6 +246,7 @@ def make_nmr(samples: Sequence[str] = SAMPLES[2:]) -> xr.DataTree:
             "site": sites,
             "quantity": ["x"],
             "milling_time": ("sample", list(TIMES[2 : 2 + count])),
+            "role": ("sample", ["milled"] * count),
         },
         {"name": "made up (synthetic)", "nucleus": "23Na"},
     )

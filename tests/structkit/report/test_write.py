@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import xarray as xr
 from click.testing import CliRunner
 
 from structkit.cli.report import command
@@ -16,6 +17,7 @@ from structkit.errors import ReadError
 from structkit.report.page import Page
 from structkit.report.stored import read_stored
 from structkit.report.write import compose_page, write_report
+from structkit.store import read_tree, write_dataset, write_tree
 
 SCRIPT = "<script>alert(1)</script>"
 IMAGE = "<img src=x onerror=alert(1)>"
@@ -109,6 +111,21 @@ def test_key_table_has_bounds_limits_and_truth(page: Page) -> None:
     assert rows["NaTaCl₆, crystallite size (nm)"][0].text == "30.5(7)"
     assert rows["NMR: x (95 %)"][2].text == "0.009 (−0.060 to 0.085)"
     assert rows["T1 of the product (ms)"][2].text == "1.35(5)"
+
+
+def test_a_truth_without_samples_is_not_that_of_a_control(
+    results: Path, tmp_path: Path
+) -> None:
+    tree = read_tree(results / "nmr.nc")
+    for role, notes in (("milled", ("truth 0.01",)), ("crystalline_reference", ())):
+        tree.dataset = tree.to_dataset(inherit=False).assign_coords(
+            role=("sample", [role])
+        )
+        write_tree(tree, tmp_path / "nmr.nc")
+        write_dataset(xr.Dataset({"x": 0.01}), tmp_path / "nmr_truth.nc")
+        table = compose_page(read_stored(tmp_path)).key_table
+        cells = next(row for row in table.rows if row[0].text == "NMR: x (95 %)")
+        assert cells[1].notes == notes
 
 
 def test_conductivity_is_drawn_only_over_an_index_without_it(page: Page) -> None:
