@@ -152,16 +152,14 @@ def draw_series(
         off[bias] = offset * float(rng.choice([-1.0, 1.0]))
     milled = np.array([role == "milled" for role in template.roles])
 
-    def moved(name: str) -> Floats:
-        return np.where(milled, np.clip(alpha + off[name], 0.005, 0.995), alpha)
-
-    def phi_of(name: str) -> Floats:
-        a, b = product / crystals, chloride / crystals
-        return glass_share(moved(name), a, b)
+    def phi_of(share: Floats) -> Floats:
+        return glass_share(share, product / crystals, chloride / crystals)
 
     xrd = np.where(milled, alpha + off["xrd"], alpha) + _draw(errors.share, rng)
-    ratio = logit(phi_of("raman")) - np.log(kappa) + _draw(errors.ratio, rng)
-    place = phi_of("nmr") + _draw(errors.place, rng)
+    # a share of light cannot leave 0..1, other scores can
+    shown = np.where(milled, np.clip(alpha + off["raman"], 0.005, 0.995), alpha)
+    ratio = logit(phi_of(shown)) - np.log(kappa) + _draw(errors.ratio, rng)
+    place = phi_of(alpha) + off["nmr"] * milled + _draw(errors.place, rng)
     crystal, glass = (
         float(metrics["line_shift"].to_numpy()[template.roles.index(role)])
         for role in ("crystalline_reference", "glass_reference")
