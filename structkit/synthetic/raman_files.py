@@ -160,6 +160,7 @@ def write_raman(
     write_dataset(known, folder / TRUTH_FILE)
     table = known.drop_dims([dim for dim in _TABLE_DIMS if dim in known.dims])
     table = table.rename({MILLING_TIME: "milling_time_h"})
+    table = table.assign(label=LABEL)
     write_table(table, (folder / TRUTH_FILE).with_suffix(".csv"))
     return files
 

@@ -119,7 +119,7 @@ def list_series(
         Milling times, **h**.
     members : sequence of str
         Powders beside these, see the top of this module. ``NTC-4`` is there in any case
-        where NMR is: without being named, for NMR and impedance alone.
+        where NMR or impedance is: without being named, for these alone.
     spiked : str, optional
         Sample of which a twin with 15 wt% rutile is measured by diffraction.
     techniques : sequence of str
@@ -143,7 +143,8 @@ def list_series(
             raise PlanError(f"there is no {odd[0]!r}; choose of {', '.join(known)}")
     plain = list_samples(times_h, spiked=spiked)
     made = {one.name: one for one in _list_members(truth, reference_amorphous)}
-    kept = set(members) | ({CONTROL} if "nmr" in techniques else set())
+    is_control = "nmr" in techniques or "eis" in techniques
+    kept = {*members, CONTROL} if is_control else set(members)
     ordered = [
         plain[0],
         *(made[name] for name in (CRYSTAL, CONTROL) if name in kept),
