@@ -14,12 +14,13 @@ export MPLBACKEND ?= Agg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types tests browser bench format clean
+.PHONY: help demo test lint types tests browser bench index-bench format clean
 
 help:
 	@echo "make demo    simulate a milling series, refine it, truth beside result"
 	@echo "make test    ruff, mypy, pytest and the notebooks"
 	@echo "make bench   timings and accuracies against other programs"
+	@echo "make index-bench   the amorphization index beside the truth, docs/ page anew (1 h)"
 	@echo "make format  let ruff put the code in shape"
 
 demo: $(VENV)/.ready-run
@@ -50,6 +51,10 @@ browser:
 
 bench: $(VENV)/.ready-bench
 	$(BIN)/python -m benchmarks
+
+index-bench: $(VENV)/.ready-bench
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.index -n 500 --raw 40 --adversaries 1 \
+		--keep .index-bench -o docs/amorphization_index_measured.md
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix .

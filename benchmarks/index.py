@@ -20,6 +20,7 @@ import xarray as xr
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
+from benchmarks.index_adversaries import report_adversaries
 from benchmarks.index_series import (
     KAPPA_STD,
     RawSeries,
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.index")
     parser.add_argument("-n", "--series", type=int, default=500)
     parser.add_argument("--raw", type=int, default=40, help="series from raw files")
+    parser.add_argument("--adversaries", type=int, default=1, help="series of each")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", type=Path, help="folder of raw series, reused")
     parser.add_argument("-o", "--output", type=Path, help="also write this .md file")
@@ -60,6 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
         report_raw(raw),
         *report_drawn(raw, errors, options.series, jobs=options.jobs),
         report_errors(errors),
+        report_adversaries(options.adversaries, jobs=options.jobs),
     ]
     minutes = (time.perf_counter() - begun) / 60.0
     text = "\n\n".join(
@@ -86,8 +89,8 @@ def describe(drawn: int, raw: int, minutes: float) -> str:
         f"{KAPPA_STD:g} of its logarithm; *uncalibrated*: within {UNCALIBRATED_STD:g}, "
         f"a factor of two, as it is drawn. {minutes:.0f} min (kept series not "
         "counted).\n\n"
-        f"Written by `python -m benchmarks.index -n {drawn} --raw {raw} --keep FOLDER "
-        "-o docs/amorphization_index_measured.md`, which is `make index-bench`."
+        f"Written by `python -m benchmarks.index -n {drawn} --raw {raw} --adversaries "
+        "N --keep FOLDER -o docs/amorphization_index_measured.md`: `make index-bench`."
     )
 
 
