@@ -71,6 +71,11 @@ def _on_stages(
     help="Statements to audit, in place of the series file's; 'study': the study's.",
 )
 @click.option(
+    "--figures",
+    is_flag=True,
+    help="Draw patterns and spectra as files too, a second or two each.",
+)
+@click.option(
     "--jobs",
     type=click.IntRange(min=1),
     default=2,
@@ -88,11 +93,12 @@ def command(
     check: bool,
     engine: str | None,
     claims: str | None,
+    figures: bool,
     jobs: int,
 ) -> int:
     """Run all stages of SERIES_FILE: what is unchanged is kept.
 
-    Stages: refine, raman, eis, nmr, audit, index, report.
+    Stages: refine, raman, eis, nmr, checks, audit, index, report.
     """
     if only and first:
         raise UsageMistakeError("give --only or --from, not both")
@@ -111,6 +117,7 @@ def command(
             jobs=jobs,
             resume=not fresh,
             claims=claims,
+            figures=figures,
             progress=show,
         )
     click.echo(format_findings(output))

@@ -348,6 +348,7 @@ def store_contents(
     output: Path,
     *,
     mill: Mill | None = None,
+    figures: bool = True,
 ) -> xr.Dataset:
     """Find the absolute contents of a series and store them.
 
@@ -364,6 +365,8 @@ def store_contents(
         ``series.csv``, ``kinetics.csv``, ``flags.csv``.
     mill : Mill, optional
         For the dose.
+    figures : bool
+        Draw ``figures/amorphous.png``.
 
     Returns
     -------
@@ -393,7 +396,8 @@ def store_contents(
     write_table(series_table(summary), folder / "series.csv")
     write_table(kinetics_table(*kinetics.fitted), folder / "kinetics.csv")
     write_table(flags_table(flags), folder / "flags.csv")
-    _draw(described, output / "figures")
+    if figures:
+        _draw(described, output / "figures")
     return with_contents(table, described)
 
 

@@ -105,12 +105,15 @@ def find_digest(
 
 
 def list_options(stage: Stage, task: StageTask) -> dict[str, str]:
-    """Return the options of the command that change the results of a stage."""
+    """Return the options of the command that change what a stage leaves."""
+    found = {}
     if stage.name == "refine" and task.engine is not None:
-        return {"engine": task.engine}
+        found["engine"] = task.engine
     if stage.name == "audit" and task.claims is not None:
-        return {"claims": Path(task.claims).name}
-    return {}
+        found["claims"] = Path(task.claims).name
+    if stage.keys and task.figures:
+        found["figures"] = "drawn"
+    return found
 
 
 def digest_source(rooms: Iterable[str] | None = None) -> str:

@@ -69,6 +69,7 @@ def run_refinement(
     engine: str | None = None,
     resume: bool = True,
     jobs: int = 1,
+    figures: bool = True,
 ) -> xr.Dataset:
     """Refine the powder patterns of a series file and store everything.
 
@@ -84,6 +85,8 @@ def run_refinement(
         Keep results whose pattern, plan and versions are unchanged.
     jobs : int
         Processes; a series is cut into that many runs of neighbours.
+    figures : bool
+        Draw them; about a second for each pattern.
 
     Returns
     -------
@@ -122,7 +125,7 @@ def run_refinement(
                 progress=advance,
             )
     results = work.complete(refined, engine_name)
-    return _store(work, results, output, monitor=monitor)
+    return _store(work, results, output, monitor=monitor, figures=figures)
 
 
 def run_crystallinity(series_file: Path | str, output: Path | str) -> xr.Dataset:
@@ -481,6 +484,7 @@ def _store(
     output: Path,
     *,
     monitor: Monitor | None = None,
+    figures: bool = True,
 ) -> xr.Dataset:
     refuse_all_failed(list(results.values()))
     samples = {sample.id: sample for sample in work.series.samples}
@@ -496,8 +500,12 @@ def _store(
     engine = next(iter(results.values())).engine
     table = stamp(table, work).assign_attrs(engine=engine)
     facts = build_facts(work.series, work.xrd, work.plan, monitor=monitor)
-    table = store_contents(table, results, facts, output, mill=work.mill)
-    _write(table, results, work.patterns, output)
+    table = store_contents(
+        table, results, facts, output, mill=work.mill, figures=figures
+    )
+    _write(table, results, output, patterns=work.patterns)
+    if figures:
+        _draw(table, results, work.patterns, output / "figures")
     return table
 
 
@@ -549,8 +557,9 @@ def _mark_bounds(table: xr.Dataset) -> xr.Dataset:
 def _write(
     table: xr.Dataset,
     results: Mapping[str, RefinementResult],
-    patterns: Mapping[str, xr.Dataset],
     output: Path,
+    *,
+    patterns: Mapping[str, xr.Dataset],
 ) -> None:
     nodes: dict[str, xr.Dataset | xr.DataTree] = {"/": table}
     for name, result in results.items():
@@ -569,7 +578,6 @@ def _write(
     write_tree(xr.DataTree.from_dict(nodes), output / "refine.nc")
     write_table(phases_table(table), output / "tables" / "phases.csv")
     write_table(samples_table(table), output / "tables" / "samples.csv")
-    _draw(table, results, patterns, output / "figures")
 
 
 def _over_phases(result: RefinementResult, table: xr.Dataset) -> xr.DataTree:

@@ -68,6 +68,7 @@ def run_raman(
     *,
     samples: Sequence[str] | None = None,
     ensemble: bool = True,
+    figures: bool = True,
 ) -> xr.DataTree:
     """Fit the Raman spectra of a series file and store everything.
 
@@ -84,6 +85,8 @@ def run_raman(
         Ids; reference samples come along, as they teach the bands. Default: all.
     ensemble : bool
         Fit over other baselines too, for their part in the uncertainty.
+    figures : bool
+        Draw them; about a second for each sample.
 
     Returns
     -------
@@ -113,7 +116,8 @@ def run_raman(
     write_table(metrics_table(tree), folder / "raman_metrics.csv")
     write_table(hypotheses_table(tree), folder / "raman_hypotheses.csv")
     write_table(remarks_table(remarks), folder / "raman_remarks.csv")
-    _draw(tree, output / "figures")
+    if figures:
+        _draw(tree, output / "figures")
     return tree
 
 

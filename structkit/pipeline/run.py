@@ -84,6 +84,7 @@ def run_series(
     jobs: int = 2,
     resume: bool = True,
     claims: Path | str | None = None,
+    figures: bool = False,
     data: dict[str, str | int] | None = None,
     progress: Progress | None = None,
 ) -> RunResult:
@@ -110,6 +111,9 @@ def run_series(
     claims : Path or str, optional
         File of claims for the audit in place of the series file's; ``"study"``: those
         of the study that structkit was made for.
+    figures : bool, default False
+        Draw every pattern and spectrum as a file too, a second or two each; the report
+        shows them anyway.
     data : dict, optional
         What the provenance tells of simulated data: seed, adversary.
     progress : callable, optional
@@ -139,6 +143,7 @@ def run_series(
         output=output,
         engine=engine,
         claims=claims or series.series.claims,
+        figures=figures,
         resume=resume,
         jobs=jobs,
     )
@@ -265,12 +270,12 @@ class _Run:
             return f"no sample has {' or '.join(stage.keys)}"
         if stage.name == "audit" and self.task.claims is None:
             return "no file of claims ([series] claims, or --claims)"
-        if stage.name == "index" and not any(
+        if stage.name in ("checks", "index") and not any(
             (self.task.output / name).is_file()
             for before in choose_stages(stage.after)
             for name in before.results
         ):
-            return "no stage before it has results"
+            return f"no results of {', '.join(stage.after)}"
         return ""
 
     def _describe(self, stage: Stage) -> StageRecord:

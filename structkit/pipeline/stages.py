@@ -33,6 +33,8 @@ class StageTask:
     """Refinement engine in place of the series file's."""
     claims: Path | str | None = None
     """File of claims, or :data:`STUDY`."""
+    figures: bool = False
+    """Draw every pattern and spectrum as a file too."""
     resume: bool = True
     """A stage may use what it stored of its own steps."""
     jobs: int = 1
@@ -96,6 +98,7 @@ def _refine(task: StageTask) -> Seeds:
         engine=task.engine,
         resume=task.resume,
         jobs=task.jobs,
+        figures=task.figures,
     )
     return {}
 
@@ -103,7 +106,7 @@ def _refine(task: StageTask) -> Seeds:
 def _raman(task: StageTask) -> Seeds:
     from structkit.pipeline.raman import run_raman
 
-    run_raman(task.series_file, task.output)
+    run_raman(task.series_file, task.output, figures=task.figures)
     return {}
 
 
@@ -111,7 +114,7 @@ def _eis(task: StageTask) -> Seeds:
     from structkit.eis.start import SEED
     from structkit.pipeline.eis import run_eis
 
-    run_eis(task.series_file, task.output)
+    run_eis(task.series_file, task.output, figures=task.figures)
     return {"starts of circuits": SEED}
 
 
@@ -119,8 +122,16 @@ def _nmr(task: StageTask) -> Seeds:
     from structkit.nmr.sites import LineFitOptions
     from structkit.pipeline.nmr import run_nmr
 
-    run_nmr(task.series_file, task.output)
+    run_nmr(task.series_file, task.output, figures=task.figures)
     return {"starts of lines": LineFitOptions().seed}
+
+
+def _checks(task: StageTask) -> Seeds:
+    from structkit.checks.eis_nmr import SEED
+    from structkit.pipeline.checks import run_checks
+
+    run_checks(task.series_file, task.output)
+    return {"draws of motion": SEED}
 
 
 def _audit(task: StageTask) -> Seeds:
@@ -184,11 +195,11 @@ EIS = Stage(
     results=("eis.nc",),
     others=(
         *("tables/eis_*.csv", "tables/conductivity.csv", "tables/arrhenius.csv"),
-        *("tables/polarization.csv", "figures/eis/*.png"),
+        *("tables/polarization.csv", "tables/retention.csv", "figures/eis/*.png"),
     ),
     rooms=(
         *("eis", "pipeline/eis.py", "pipeline/eis_plan.py", "pipeline/impedance.py"),
-        "pipeline/conductivity.py",
+        *("pipeline/conductivity.py", "pipeline/retention.py"),
     ),
     keys=("eis", "dc"),
     facts=("pellet",),
@@ -205,7 +216,8 @@ NMR = Stage(
     ),
     rooms=(
         *("nmr", "pipeline/nmr.py", "pipeline/nmr_spectra.py"),
-        "pipeline/nmr_composition.py",
+        *("pipeline/nmr_composition.py", "pipeline/nmr_samples.py"),
+        "pipeline/nmr_store.py",
     ),
     keys=("nmr", "t1"),
     facts=("mixture",),
@@ -219,6 +231,17 @@ STAGES: Final = (
     RAMAN,
     EIS,
     NMR,
+    Stage(
+        name="checks",
+        title="techniques against each other",
+        run=_checks,
+        results=("tables/checks.csv",),
+        others=(),
+        rooms=("checks", "eis", "nmr", "pipeline/checks.py"),
+        facts=("pellet", "mixture"),
+        tables=("eis", "nmr"),
+        after=(EIS.name, NMR.name),
+    ),
     Stage(
         name="audit",
         title="statements held against the numbers",
@@ -246,7 +269,7 @@ STAGES: Final = (
         results=("report.html",),
         others=(),
         rooms=("report", "plot"),
-        after=(*TECHNIQUES, "audit", "index"),
+        after=(*TECHNIQUES, "checks", "audit", "index"),
         reads=(LIMITS_FILE,),
     ),
 )

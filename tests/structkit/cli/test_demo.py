@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,9 +13,14 @@ from structkit.cli.demo import (
     complete_truth,
     format_comparison,
     format_raman,
+    format_truth,
 )
+from structkit.cli.findings import Found
 from structkit.io.manifest import read_series
-from structkit.store import read_dataset
+from structkit.pipeline.limits import Limit
+from structkit.pipeline.provenance import StageRecord, StageStatus, begin_provenance
+from structkit.pipeline.run import RunResult
+from structkit.store import read_dataset, write_dataset
 from structkit.structures.cif import read_cif
 
 
@@ -73,29 +76,94 @@ def test_comparison_shows_truth_beside_result() -> None:
     assert lines[-1].split()[-1] == "-"
 
 
-def test_demo_writes_one_figure_and_says_where(
+def make_whole_truth() -> xr.Dataset:
+    """Return what is true of two samples, one of them without a conductivity."""
+    return xr.Dataset(
+        {
+            "amorphous_fraction": ("sample", [0.2, 0.8]),
+            "conductivity": ("sample", [np.nan, 4.4e-3]),
+        },
+        coords={"sample": ["1h", "4h"]},
+    )
+
+
+def test_truth_stands_beside_each_result_and_misses_are_named() -> None:
+    found = (
+        Found(sample="1h", quantity="amorphous", value=0.22, std=0.02),
+        Found(sample="4h", quantity="amorphous", value=0.70, low=0.65, high=0.75),
+        Found(sample="1h", quantity="sigma", value=0.1, std=0.01),
+        Found(sample="4h", quantity="sigma", value=4.5, std=0.1),
+        Found(sample="new", quantity="sigma", value=4.5, std=0.1),
+    )
+    blocks = format_truth(found, make_whole_truth()).split("\n\n")
+    first, second = (block.splitlines() for block in blocks)
+    assert first[1].split() == ["1h", "0.200", "0.22(2)", "0.18..0.26"]
+    assert first[2].split() == ["4h", "0.800", "0.700", "0.650..0.750", "outside"]
+    assert first[3] == "truth within 95 %: 1 of 2"
+    assert second[1].split()[:2] == ["1h", "-"]
+    assert second[2].split()[:3] == ["4h", "4.400", "4.5(1)"]
+    assert second[4] == "truth within 95 %: 1 of 1"
+
+
+@pytest.fixture
+def quick_demo(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Put a run in place that takes the truth for its results; return what it got."""
+    got: list[dict[str, Any]] = []
+
+    def run_series(series_file: Path, output: Path, **options: Any) -> RunResult:
+        got.append(options)
+        series = read_series(series_file)
+        known = complete_truth(read_dataset(series_file.with_name("truth.nc")))
+        patterned = [one.id for one in series.samples if one.xrd is not None]
+        write_dataset(known.sel(sample=patterned), output / "refine.nc")
+        begun = begin_provenance(series, options={}, data=options["data"])
+        done = StageRecord(name="report", status=StageStatus.DONE)
+        limit = Limit(topic="xrd", sentence="Not all is known.")
+        return RunResult(
+            output=output,
+            provenance=begun.with_stage(done),
+            limits=(limit,),
+            stages=(done,),
+        )
+
+    monkeypatch.setattr("structkit.pipeline.run.run_series", run_series)
+    return got
+
+
+def test_demo_says_what_is_true_what_was_found_and_where_it_is(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    quick_demo: list[dict[str, Any]],
 ) -> None:
-    def run_refinement(series_file: Path, output: Path, **_options: Any) -> xr.Dataset:
-        truth = complete_truth(read_dataset(series_file.with_name("truth.nc")))
-        words = np.full(truth.sizes["sample"], "so amorphous")
-        return truth.assign(verdict=("sample", words))
-
-    fake = ModuleType("structkit.pipeline.diffraction")
-    fake.run_refinement = run_refinement  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "structkit.pipeline.diffraction", fake)
-    output = ["-o", str(tmp_path / "demo"), "--no-raman"]
-    assert main(["demo", *output]) == 0
+    output = tmp_path / "demo"
+    assert main(["demo", "-o", str(output), "--seed", "3"]) == 0
+    (options,) = quick_demo
+    assert options["data"] == {"kind": "synthetic", "seed": 3, "adversary": "none"}
     shown = capsys.readouterr().out
-    assert "so amorphous" in shown
-    assert f"Figure: {tmp_path / 'demo' / FIGURE}" in shown
-    assert (tmp_path / "demo" / FIGURE).stat().st_size > 10_000
-    measured = tmp_path / "demo" / "measured"
-    series = read_series(measured / "series.toml")
-    assert series.samples[0].role == "unmilled"
-    assert read_cif(measured / "TaCl5_idealised.cif").formula == "TaCl5"
+    assert shown.startswith("These data are synthetic")
+    assert "amorphous: truth" in shown
+    assert "- xrd: Not all is known." in shown
+    assert f"Report: {output / 'results' / 'report.html'}" in shown
+    assert f"Figure: {output / FIGURE}" in shown
+    assert (output / FIGURE).stat().st_size > 10_000
+    series = read_series(output / "measured" / "series.toml")
+    assert {"xrd", "raman", "eis", "nmr"} <= {
+        key
+        for one in series.samples
+        for key in ("xrd", "raman", "eis", "nmr")
+        if getattr(one, key) is not None
+    }
+    assert read_cif(output / "measured" / "TaCl5_idealised.cif").formula == "TaCl5"
+
+
+def test_demo_refuses_an_adversary_that_there_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "-o", str(tmp_path / "demo"), "--adversary", "gnome"]) == 2
+    error = capsys.readouterr().err
+    assert "no adversary 'gnome'; there are" in error
+    assert "wrong_cif_a" in error
+    assert not (tmp_path / "demo").exists()
 
 
 def test_raman_shows_truth_beside_result() -> None:

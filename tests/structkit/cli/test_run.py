@@ -114,7 +114,7 @@ def test_one_line_a_stage_then_limits_and_the_report(
     shown = capsys.readouterr()
     lines = shown.err.splitlines()
     assert [line.split()[0] for line in lines] == [
-        *("eis", "nmr", "refine", "raman", "audit", "index", "report")
+        *("eis", "nmr", "refine", "raman", "checks", "audit", "index", "report")
     ]
     assert "skipped: no sample has eis or dc" in lines[0]
     assert lines[2].endswith(" s")

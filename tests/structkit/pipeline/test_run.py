@@ -44,7 +44,7 @@ milling_time = "2 h"
 eis = "b.csv"
 """
 MEASURED = ["refine", "raman", "eis"]
-RAN = [*MEASURED, "index", "report"]
+RAN = [*MEASURED, "checks", "index", "report"]
 """Stages of the series above that have something to do."""
 
 
@@ -118,7 +118,10 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 def test_stages_are_one_tuple_in_the_order_of_the_data() -> None:
     names = [stage.name for stage in STAGES]
-    assert names == ["refine", "raman", "eis", "nmr", "audit", "index", "report"]
+    assert names == [
+        *("refine", "raman", "eis", "nmr"),
+        *("checks", "audit", "index", "report"),
+    ]
     for place, stage in enumerate(STAGES):
         assert set(stage.after) <= set(names[:place])
 
@@ -141,7 +144,7 @@ def test_nothing_runs_twice(bench: Bench) -> None:
     result = bench.run()
     assert bench.done == []
     assert bench.record("raman") == replace(first, status=StageStatus.UNCHANGED)
-    assert [one.status for one in result.stages].count(StageStatus.UNCHANGED) == 5
+    assert [one.status for one in result.stages].count(StageStatus.UNCHANGED) == 6
 
 
 def test_a_changed_file_runs_its_stage_and_those_after(bench: Bench) -> None:
@@ -151,13 +154,13 @@ def test_a_changed_file_runs_its_stage_and_those_after(bench: Bench) -> None:
     assert bench.done == ["raman", "index", "report"]
 
 
-def test_a_changed_table_runs_its_stage_alone_where_its_results_stay(
+def test_a_changed_table_runs_its_readers_alone_where_their_results_stay(
     bench: Bench,
 ) -> None:
     bench.run()
     bench.series.write_text(f"{SERIES}\n[eis]\ntemperature_std_k = 2.0\n")
     bench.run()
-    assert bench.done == ["eis"]  # what it wrote is what it had written
+    assert bench.done == ["eis", "checks"]  # both read it; what they wrote is the same
 
 
 def test_a_moved_folder_is_the_same_series(bench: Bench, tmp_path: Path) -> None:
@@ -339,7 +342,7 @@ def test_an_interrupt_leaves_a_record_and_whole_files(bench: Bench) -> None:
     assert bench.status("eis") is StageStatus.INTERRUPTED
     bench.failing.clear()
     bench.run()
-    assert bench.done == ["eis", "index", "report"]
+    assert bench.done == ["eis", "checks", "index", "report"]
 
 
 def test_provenance_tells_what_repeats_the_run(bench: Bench) -> None:
@@ -414,7 +417,7 @@ def test_claims_are_audited_where_a_file_is_named(bench: Bench) -> None:
         SERIES.replace("[xrd]\n", 'claims = "claims.toml"\n[xrd]\n')
     )
     bench.run()
-    assert bench.done == [*MEASURED, "audit", "index", "report"]
+    assert bench.done == [*MEASURED, "checks", "audit", "index", "report"]
     assert bench.tasks["audit"].claims == bench.folder / "claims.toml"
     assert bench.record("audit").inputs == ("claims.toml",)
     (bench.folder / "claims.toml").write_text("# one")
@@ -428,7 +431,7 @@ def test_claims_are_audited_where_a_file_is_named(bench: Bench) -> None:
 def test_an_index_needs_results(bench: Bench) -> None:
     bench.failing |= dict.fromkeys(MEASURED, FitError("no"))  # type: ignore[arg-type]
     bench.run()
-    assert bench.record("index").reason == "no stage before it has results"
+    assert bench.record("index").reason == "no results of refine, raman, eis, nmr"
 
 
 def test_progress_tells_begin_and_end(bench: Bench) -> None:
@@ -486,6 +489,24 @@ def test_doubts_are_kept_and_other_warnings_are_remarks() -> None:
     assert (logging.WARNING, "doubtful") in notes
     assert (logging.DEBUG, "old") in notes
     assert (logging.ERROR, "wrong") in notes
+
+
+def test_every_module_of_a_pipeline_belongs_to_a_stage() -> None:
+    """What is forgotten in ``rooms`` would leave old results after a change."""
+    root = Path(stages.__file__).parent
+    rooms = {Path(room).name for one in STAGES for room in one.rooms}
+    own = {f"{name}.py" for name in ("run", "stages", "perform", "provenance")}
+    own |= {"dependencies.py", "limits.py", "__init__.py"}
+    alone = {"comparison.py", "structure.py"}  # verbs of their own
+    assert {path.name for path in root.glob("*.py")} - own - alone <= rooms
+
+
+def test_figures_are_an_option_of_the_techniques_that_draw(bench: Bench) -> None:
+    bench.run()
+    bench.run(figures=True)
+    assert bench.done == MEASURED
+    assert bench.tasks["eis"].figures
+    assert bench.record("raman").options == {"figures": "drawn"}
 
 
 def test_seeds_are_those_that_the_stages_draw_with() -> None:
