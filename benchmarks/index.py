@@ -44,7 +44,7 @@ TECHNIQUES = ("xrd", "raman", "nmr")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Simulate, analyse, compare, and print the page; 1 where a figure is missed."""
+    """Simulate, analyse, compare, print the page; 1 where a figure is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.index")
     parser.add_argument("-n", "--series", type=int, default=500)
     parser.add_argument("--raw", type=int, default=40, help="series from raw files")
@@ -62,8 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
         report_raw(raw),
         *report_drawn(raw, errors, options.series, jobs=options.jobs),
         report_errors(errors),
-        report_adversaries(options.adversaries, jobs=options.jobs),
     ]
+    if options.adversaries:
+        sections.append(report_adversaries(options.adversaries, jobs=options.jobs))
     minutes = (time.perf_counter() - begun) / 60.0
     text = "\n\n".join(
         [

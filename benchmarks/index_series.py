@@ -37,6 +37,8 @@ KAPPA_STD = 0.15
 """1 sigma of the logarithm of kappa of an analyst who measured mixtures."""
 _APART = {"cli", "report", "index", "plot", "explore", "checks"}
 """Rooms on which no metric depends."""
+_PROPERTIES = ("relaxation_rate", "relaxation_rate_std")
+"""Metrics that the structural index does not use."""
 TRUE = ("amorphous_fraction", "glass_share", "product_glass_share")
 
 
@@ -210,6 +212,7 @@ def judge(
         What the analyst believes of the cross-sections.
     """
     options = IndexOptions(kappa=kappa, kappa_std=kappa_std, calibrated=kappa_std < 0.5)
+    metrics = metrics.drop_vars(_PROPERTIES, errors="ignore")
     root = combine_metrics(metrics, options).to_dataset(inherit=False)
     cell = root.sel(variant="struct", index="AI_lat")
     milled = np.array([str(one) == "milled" for one in root["role"].to_numpy()])

@@ -160,13 +160,22 @@ def assign(
             tried.append(_Tried(hypothesis, None, reason))
             continue
         try:
-            fit = fit_bands(summed, own)
+            fit = fit_bands(summed, _symmetric(own))
         except FitError as error:
             tried.append(_Tried(hypothesis, None, str(error)))
             continue
         tried.append(_Tried(hypothesis, fit, reason))
     alike = _continue_nested(_make_alike(tried))
     return _rank(_catch_up(_complete(alike)))
+
+
+def _symmetric(model: BandModel) -> BandModel:
+    """Return a model whose bands keep the skew of the library.
+
+    A skew each would cost a reading more than what it tells of a glass.
+    """
+    bands = tuple(replace(band, skew_std=0.0) for band in model.bands)
+    return replace(model, bands=bands)
 
 
 def _make_alike(tried: Sequence[_Tried]) -> list[_Tried]:
@@ -363,8 +372,7 @@ def build_model(
                 ties.append(tie)
         elif name not in taught:
             found = library.select(name).within(*within).bands
-            # A skew each would cost a reading more than what it tells of a glass.
-            bands.extend(replace(band, skew_std=0.0) for band in found)
+            bands.extend(found)
             if not found:
                 lacking.append(name)
     told = ((lacking, SILENT), (stood_for, STOOD_FOR))
