@@ -165,7 +165,7 @@ def test_from_and_only_name_stages(
     ("options", "said"),
     [
         (["--only", "ramn"], "no stage 'ramn'; did you mean 'raman'?"),
-        (["--from", "reprot"], "did you mean 'report'?"),
+        (["--from", "rapport"], "did you mean 'report'?"),
         (["--only", "eis", "--from", "nmr"], "give --only or --from, not both"),
     ],
 )
