@@ -32,13 +32,14 @@ from structkit.schema.index_results import (
     VARIANT,
 )
 
-_NAMES = {
+NAMES = {
     "xrd": "XRD",
     "raman": "Raman",
     "nmr": "²³Na shift",
     "t1": "²³Na relaxation",
     "eis": "conductivity",
 }
+"""What each technique is called in figures."""
 _SPREAD = 0.09
 """Distance of the points of neighbouring techniques, over the step of time."""
 _HEIGHT = 3.0
@@ -85,7 +86,7 @@ def plot_scores(
             color=color_of(place),
             markerfacecolor=open_face,
             linewidth=0.9,
-            label=_NAMES.get(name, name),
+            label=NAMES.get(name, name),
         )
     if truth is not None:
         known = truth.sel({SAMPLE: root[SAMPLE].to_numpy()[kept]}).to_numpy()
@@ -158,7 +159,7 @@ def plot_agreement(tree: xr.DataTree, *, ax: Axes | None = None) -> Axes:
             ha="center",
         )
     ax.axvline(0.0, color=OBSERVED_COLOR, linewidth=0.7)
-    labels = [_NAMES.get(str(one), str(one)) for one in found[MODALITY].to_numpy()]
+    labels = [NAMES.get(str(one), str(one)) for one in found[MODALITY].to_numpy()]
     ax.set_yticks(rows, labels, fontsize=TICK_SIZE)
     ax.set_ylim(-0.7, rows.size - 0.3)
     ax.set_xlabel("offset from the others", fontsize=LABEL_SIZE)
