@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -88,7 +88,8 @@ def _default(option: click.Option) -> str:
     if option.is_flag:
         names = option.opts if option.default else option.secondary_opts
         return f"`{names[0]}`" if names else ""
-    values = option.default if option.nargs != 1 else (option.default,)
+    default = option.default
+    values = default if isinstance(default, tuple | list) else (default,)
     return f"`{' '.join(str(one) for one in values)}`"
 
 
@@ -98,7 +99,7 @@ def _one_line(text: str) -> str:
     return "\n\n".join(" ".join(one.split()) for one in paragraphs)
 
 
-def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
+def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     """Yield the lines of a table of Markdown, the first row as its header."""
     for number, row in enumerate(rows):
         cells = (" ".join(cell.split()).replace("|", r"\|") for cell in row)

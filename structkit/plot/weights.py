@@ -153,9 +153,7 @@ def _draw_triangle(ax: Axes, weight: Floats, share: Floats, *, value: float) -> 
     ax.set_axis_off()
 
 
-def _name_corners(
-    ax: Axes, names: list[str], weight: Floats, share: Floats
-) -> None:
+def _name_corners(ax: Axes, names: list[str], weight: Floats, share: Floats) -> None:
     """Write at each corner which technique stands there alone, and its share."""
     for place, (name, (across, up)) in enumerate(zip(names, _CORNERS, strict=True)):
         alone = float(share[weight[:, place] == 1.0][0])
