@@ -31,6 +31,7 @@ from benchmarks.index_series import (
 )
 from benchmarks.page import Floor, Section, machine, table
 from structkit.index.links import glass_share, logit
+from structkit.index.modalities import IndexOptions
 from structkit.raman.sample import KAPPA_STD as UNCALIBRATED_STD
 from structkit.schema import SAMPLE
 from structkit.synthetic.study_truth import StudyTruth
@@ -107,13 +108,56 @@ class Errors:
     """Of ln(glass/crystal) by Raman, the true kappa taken out, the same shape."""
     place: Floats
     """Of the share that the place of the NMR line gives, the same shape."""
+    stated: tuple[Floats, Floats, Floats]
+    """1 sigma that each of them was stated with, the same shapes."""
+
+    def draw(
+        self, rng: np.random.Generator, number: int
+    ) -> tuple[Floats, Floats, Floats]:
+        """Return errors like those of raw series, for one with its stated errors.
+
+        Errors over stated 1 sigma are normal with the mean square and the correlations
+        over the samples that raw series showed; a common bias is in them.
+        """
+        found = []
+        for errors, stds in zip(
+            (self.share, self.ratio, self.place), self.stated, strict=True
+        ):
+            own = np.where(np.isfinite(stds[number]), stds[number], 0.0)
+            found.append(_draw(errors / stds, rng) * own)
+        return found[0], found[1], found[2]
 
 
 def measure_errors(raw: Sequence[RawSeries]) -> Errors:
     """Return the errors of the metrics of some series."""
     rows = [_errors_of(one) for one in raw]
     share, ratio, place = (np.array(column) for column in zip(*rows, strict=True))
-    return Errors(raw=tuple(raw), share=share, ratio=ratio, place=place)
+    stated = [_stated_of(one) for one in raw]
+    first, second, third = (np.array(column) for column in zip(*stated, strict=True))
+    return Errors(
+        raw=tuple(raw),
+        share=share,
+        ratio=ratio,
+        place=place,
+        stated=(first, second, third),
+    )
+
+
+def _stated_of(one: RawSeries) -> tuple[Floats, Floats, Floats]:
+    """Return the 1 sigma that one series' metrics were stated with."""
+    metrics = {name: np.array(values) for name, values in one.metrics.items()}
+    crystal, glass = (
+        one.roles.index(role) for role in ("crystalline_reference", "glass_reference")
+    )
+    shift = np.hypot(metrics["line_shift_std"], IndexOptions().shift_std)
+    gap = metrics["line_shift"][glass] - metrics["line_shift"][crystal]
+    place = (metrics["line_shift"] - metrics["line_shift"][crystal]) / gap
+    ends = ((1.0 - place) * shift[crystal]) ** 2 + (place * shift[glass]) ** 2
+    return (
+        metrics["amorphous_fraction_std"],
+        metrics["glass_log_ratio_std"],
+        np.sqrt(shift**2 + ends) / abs(gap),
+    )
 
 
 def _errors_of(one: RawSeries) -> tuple[Floats, Floats, Floats]:
@@ -136,12 +180,13 @@ def draw_series(
 ) -> tuple[xr.Dataset, Floats, float]:
     """Return metrics of a drawn series, its true shares and its true kappa.
 
-    Errors are normal with the covariance over the samples that raw series showed (mean
-    square, so that a common bias is in it); stated uncertainties are those of one raw
-    series, as are its end samples. The offset is that of the share.
+    Stated uncertainties and end samples are those of one raw series, errors are drawn
+    for them (:meth:`Errors.draw`). The offset is that of the share.
     """
     rng = np.random.default_rng([seed, 7])
-    template = errors.raw[int(rng.integers(len(errors.raw)))]
+    number = int(rng.integers(len(errors.raw)))
+    template = errors.raw[number]
+    own = errors.draw(rng, number)
     truth = StudyTruth.draw(np.random.default_rng([seed, 8]))
     samples = {one.name: one for one in list_series(truth)}
     chosen = [samples[name] for name in template.samples]
@@ -159,11 +204,11 @@ def draw_series(
     def phi_of(share: Floats) -> Floats:
         return glass_share(share, product / crystals, chloride / crystals)
 
-    xrd = np.where(milled, alpha + off["xrd"], alpha) + _draw(errors.share, rng)
+    xrd = np.where(milled, alpha + off["xrd"], alpha) + own[0]
     # a share of light cannot leave 0..1, other scores can
     shown = np.where(milled, np.clip(alpha + off["raman"], 0.005, 0.995), alpha)
-    ratio = logit(phi_of(shown)) - np.log(kappa) + _draw(errors.ratio, rng)
-    place = phi_of(alpha) + off["nmr"] * milled + _draw(errors.place, rng)
+    ratio = logit(phi_of(shown)) - np.log(kappa) + own[1]
+    place = phi_of(alpha) + off["nmr"] * milled + own[2]
     crystal, glass = (
         float(metrics["line_shift"].to_numpy()[template.roles.index(role)])
         for role in ("crystalline_reference", "glass_reference")
