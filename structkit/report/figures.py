@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from structkit.errors import SchemaError
-from structkit.report.stored import Stored, label_sample, sample_times
+from structkit.plot.interactive.milling import MILLED_ROLES
+from structkit.report.stored import Stored, sample_labels, sample_roles, sample_times
+from structkit.schema import SAMPLE
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -84,17 +87,18 @@ def _diffraction(stored: Stored) -> Iterator[Drawn]:
     contents = stored.root("crystallinity")
     if contents is not None and "amorphous_fraction" in contents:
         truth = stored.truth("amorphous_fraction")
-        title = "Amorphous weight fraction"
+        contents = _milled(stored, contents)
+        truth = None if truth is None else _milled(stored, truth)
+        title = "Amorphous weight fraction of what was milled"
         yield "amorphous", title, partial(plot_amorphous, contents, truth=truth)
     tree = stored.trees.get("refine")
     if tree is None:
         return
     root = tree.to_dataset(inherit=False)
-    for sample, hours in sample_times(stored).items():
+    for sample, label in sample_labels(stored).items():
         node = tree.children.get(sample)
         if node is None or not {"curves", "reflections"} <= set(node.children):
             continue
-        label = label_sample(sample, hours)
         own = node.copy()
         curves = own.children["curves"]
         if "phase" not in curves.coords:
@@ -106,6 +110,13 @@ def _diffraction(stored: Stored) -> Iterator[Drawn]:
             f"Refinement, {label}",
             partial(compose_refinement, own, title=label),
         )
+
+
+def _milled(stored: Stored, table: xr.Dataset) -> xr.Dataset:
+    """Return a table without references: they have no place on a milling-time axis."""
+    roles = sample_roles(stored)
+    names = table[SAMPLE].to_numpy().astype(str)
+    return table.isel({SAMPLE: [roles.get(one, "") in MILLED_ROLES for one in names]})
 
 
 def _raman(stored: Stored) -> Iterator[Drawn]:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 
-from structkit.report.numbers import format_esd
+from structkit.report.key_table import glass_share, is_upper_bound
+from structkit.report.numbers import NONE, format_esd, format_ranged
 from structkit.report.page import Section
 from structkit.report.sections.impedance import activation_energy, room_conductivity
 from structkit.report.sections.index import say_conflicts, say_index
-from structkit.report.stored import Stored, sample_times
+from structkit.report.sections.nmr import composition_x, product_t1
+from structkit.report.stored import (
+    Stored,
+    arrange_samples,
+    is_milled,
+    sample_times,
+)
 from structkit.report.tables import view_table
+from structkit.report.words import list_values
 from structkit.schema import SAMPLE
 
 Findings = tuple[tuple[str, tuple[str, ...]], ...]
@@ -21,6 +30,9 @@ _ABSENT = {
     "nmr": "No NMR results: neither oxygen content nor motion is known.",
     "index": "No amorphization index was formed.",
 }
+_NO_INDEX = "No joint index for "
+"""Beginning of limits that the part on the index tells with the values."""
+_AGREES = re.compile(r"(.+?) agrees\b[^;]*$")
 _NO_DIFFRACTION = (
     "No diffraction results: neither crystalline phases nor an amorphous content are "
     "known."
@@ -48,7 +60,14 @@ _FLAG_WORDS = {
 def find_verdicts(stored: Stored) -> Findings:
     """Return the parts of the verdict, each a heading with its sentences."""
     parts = (
-        ("What the data say", (*_say_contents(stored), *_say_transport(stored))),
+        (
+            "What the data say",
+            (
+                *_say_contents(stored),
+                *_say_spectra(stored),
+                *_say_transport(stored),
+            ),
+        ),
         ("Amorphization index", tuple(say_index(stored))),
         ("Where the data conflict", tuple(_say_conflicts(stored))),
         ("What cannot be concluded", tuple(_say_limits(stored))),
@@ -57,26 +76,76 @@ def find_verdicts(stored: Stored) -> Findings:
 
 
 def _say_contents(stored: Stored) -> list[str]:
-    """Return the stored verdicts on the amorphous content."""
+    """Return the amorphous content of each sample, and what agrees with it once."""
     root = stored.root("crystallinity")
     if root is None or "verdict" not in root:
         return []
-    return [str(one) for one in root["verdict"].to_numpy() if str(one)]
+    found, agreeing = [], []
+    verdicts = [str(one) for one in arrange_samples(stored, root)["verdict"].to_numpy()]
+    for text in verdicts:
+        first, _, rest = text.partition("; ")
+        match = _AGREES.match(rest)
+        if match:
+            agreeing.append(match[1])
+            text = f"{first}."
+        if text:
+            found.append(text)
+    whole = len(found)
+    for method in dict.fromkeys(agreeing):
+        number = agreeing.count(method)
+        found.append(
+            f"{method[:1].upper()}{method[1:]} agrees in {number} of "
+            f"{whole} samples (by how much: under Diffraction)."
+        )
+    return found
 
 
 def _say_transport(stored: Stored) -> list[str]:
-    """Return conductivity and activation energy of each sample."""
-    found = []
+    """Return conductivities and activation energies of all samples."""
+    at: dict[str, dict[str, str]] = {}
+    energies = {}
     for sample in sample_times(stored):
-        value, std, at = room_conductivity(stored, sample)
-        if not math.isfinite(value):
-            continue
-        text = f"{sample}: σ = {format_esd(value * 1e3, std * 1e3)} mS cm⁻¹ ({at})"
+        value, std, place = room_conductivity(stored, sample)
+        if math.isfinite(value):
+            at.setdefault(place, {})[sample] = format_esd(value * 1e3, std * 1e3)
         energy, energy_std = activation_energy(stored, sample)
         if math.isfinite(energy):
-            text += f", Eₐ = {format_esd(energy, energy_std)} eV"
-        found.append(f"{text}.")
+            energies[sample] = format_esd(energy, energy_std)
+    found = [
+        f"Total σ in mS cm⁻¹ ({place}): {_list(stored, values)}."
+        for place, values in at.items()
+    ]
+    if energies:
+        found.append(f"Eₐ of σT in eV: {_list(stored, energies)}.")
     return found
+
+
+def _say_spectra(stored: Stored) -> list[str]:
+    """Return the glass share by Raman, x and T1 by NMR, of all samples."""
+    shares, x, t1 = {}, {}, {}
+    raman = stored.root("raman")
+    for sample in sample_times(stored):
+        share = NONE if raman is None else glass_share(raman, sample)
+        if share != NONE:
+            shares[sample] = share
+        content = format_ranged(*composition_x(stored, sample), decimals=3)
+        if content != NONE and is_milled(stored, sample):
+            bound = ", upper bound" if is_upper_bound(stored, sample) else ""
+            x[sample] = f"{content}{bound}"
+        value, std = product_t1(stored, sample)
+        if math.isfinite(value):
+            t1[sample] = format_esd(value * 1e3, std * 1e3)
+    told = {
+        "Glass share of the Raman light (95 %)": shares,
+        "x by NMR (95 %)": x,
+        "T1 of the product in ms": t1,
+    }
+    return [f"{name}: {_list(stored, one)}." for name, one in told.items() if one]
+
+
+def _list(stored: Stored, values: dict[str, str]) -> str:
+    """Return values with their samples, references apart."""
+    return list_values(values, milled=[one for one in values if is_milled(stored, one)])
 
 
 def _say_conflicts(stored: Stored) -> list[str]:
@@ -101,7 +170,13 @@ def _say_limits(stored: Stored) -> list[str]:
     """Return the stored limits; what the absent stages leave open without any."""
     rows = stored.tables.get("limits")
     if rows:
-        return [row.get("sentence", "") for row in rows if row.get("sentence")]
+        said = [row.get("sentence", "") for row in rows if row.get("sentence")]
+        own = [
+            one
+            for one in dict.fromkeys(said)
+            if "index" not in stored.trees or not one.startswith(_NO_INDEX)
+        ]
+        return own or said[:1]
     found = [text for stage, text in _ABSENT.items() if stage not in stored.trees]
     if "refine" not in stored.trees and "crystallinity" not in stored.trees:
         found.insert(0, _NO_DIFFRACTION)
@@ -140,7 +215,7 @@ def describe_flags(stored: Stored) -> Section | None:
         for row in rows
     ]
     said += [f"File not read: {one}" for one in stored.mistakes]
-    said += [f"Stage failed: {one}" for one in _failed_stages(stored)]
+    said += [f"Stage without results: {one}" for one in _failed_stages(stored)]
     if not said:
         return None
     return Section(key="flags", title="Flags", sentences=tuple(said))
@@ -152,9 +227,10 @@ def _failed_stages(stored: Stored) -> list[str]:
     if not isinstance(stages, dict):
         return []
     return [
-        f"{name}: {one.get('reason', one.get('error', 'no reason given'))}"
+        f"{name}, {one.get('status')}: {one.get('reason') or 'no reason given'}"
         for name, one in stages.items()
-        if isinstance(one, dict) and str(one.get("status", "")) == "failed"
+        if isinstance(one, dict)
+        and str(one.get("status", "")) in {"failed", "interrupted"}
     ]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import xarray as xr
 
+from structkit.plot.interactive.milling import MILLED_ROLES
 from structkit.plot.style import subscript
 from structkit.report.numbers import (
     NONE,
@@ -20,7 +21,7 @@ from structkit.report.page import Cell, TableView
 from structkit.report.sections.impedance import activation_energy, room_conductivity
 from structkit.report.sections.index import headline_of, scores_in_words
 from structkit.report.sections.nmr import composition_x, product_t1
-from structkit.report.stored import Stored, sample_times
+from structkit.report.stored import Stored, sample_roles, sample_times
 from structkit.report.tables import write_csv
 from structkit.schema import PHASE, SAMPLE
 
@@ -59,6 +60,10 @@ def _rows(stored: Stored, samples: list[str]) -> Iterator[Row]:
     """Yield name and cells of each quantity."""
     times = sample_times(stored)
     yield "milling time (h)", [Cell(text=format_number(times[one])) for one in samples]
+    roles = sample_roles(stored)
+    if any(roles.get(one, "") not in MILLED_ROLES for one in samples):
+        said = [roles.get(one, "").replace("_", " ") or NONE for one in samples]
+        yield "role", [Cell(text=one) for one in said]
     yield from _amorphous_rows(stored, samples)
     yield from _phase_rows(stored, samples)
     raman = stored.root("raman")
@@ -161,19 +166,33 @@ def _fraction_cell(stored: Stored, sample: str, phase: str, *, whole: bool) -> C
     )
 
 
-def _metric_cell(stored: Stored, raman: xr.Dataset, sample: str) -> Cell:
-    """Return the glass share of the Raman light."""
+def glass_share(raman: xr.Dataset, sample: str) -> str:
+    """Return the glass share of the Raman light in words; a dash: none."""
     one = _of(raman, sample)
     name = "amorphous_share"
-    if one is None or name not in raman["metric"].to_numpy():
-        return Cell(text=NONE)
+    if one is None or "metric" not in raman.coords:
+        return NONE
+    if name not in raman["metric"].to_numpy():
+        return NONE
     own = one.sel(metric=name)
-    shown = format_ranged(
+    return format_ranged(
         *(float(own[f"metric_{end}"]) for end in ("value", "low", "high"))
     )
+
+
+def _metric_cell(stored: Stored, raman: xr.Dataset, sample: str) -> Cell:
+    """Return the glass share of the Raman light."""
+    shown = glass_share(raman, sample)
     return Cell(
         text=shown, notes=_truth(stored, "glass_share", sample) if shown != NONE else ()
     )
+
+
+def is_upper_bound(stored: Stored, sample: str) -> bool:
+    """Return whether the stored limits call a sample's x an upper bound."""
+    told = f"x of {sample} is an upper bound"
+    rows = stored.tables.get("limits", [])
+    return any(row.get("sentence", "").startswith(told) for row in rows)
 
 
 def _x_cell(stored: Stored, sample: str) -> Cell:
@@ -184,7 +203,11 @@ def _x_cell(stored: Stored, sample: str) -> Cell:
         return Cell(text=shown)
     own = _of(root, sample)
     milled = own is None or "role" not in own or str(own["role"].item()) == _MILLED
-    return Cell(text=shown, notes=_truth(stored, "x", sample, milled=milled))
+    bound = ("upper bound",) if is_upper_bound(stored, sample) else ()
+    truth = _truth(stored, "product_oxygen", sample) or _truth(
+        stored, "x", sample, milled=milled
+    )
+    return Cell(text=shown, notes=(*bound, *truth))
 
 
 def _sigma_cell(stored: Stored, sample: str) -> Cell:
@@ -206,7 +229,10 @@ def _energy_cell(stored: Stored, sample: str) -> Cell:
 def _t1_cell(stored: Stored, sample: str) -> Cell:
     """Return T1 of the product's line."""
     value, std = product_t1(stored, sample)
-    return Cell(text=format_esd(value * _MILLI, std * _MILLI))
+    if not math.isfinite(value):
+        return Cell(text=NONE)
+    truth = _truth(stored, "product_t1", sample, factor=_MILLI)
+    return Cell(text=format_esd(value * _MILLI, std * _MILLI), notes=truth)
 
 
 def _index_cell(stored: Stored, sample: str) -> Cell:

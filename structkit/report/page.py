@@ -9,12 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import cast
+from urllib.parse import quote
 
 from structkit.plot.interactive.figure import Figure, share_abscissae
+from structkit.report.words import Details
 
 _FOLDER = "templates"
 _PRINTED_ROWS = 40
 _UPRIGHT_COLUMNS = 9
+_PLAIN = ",:;()/+=@!$*"
+"""Letters of a table that an address and an attribute in quotes take as they are."""
 _POLICY = (
     "default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
     "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
@@ -89,6 +93,8 @@ class Section:
     """Heading."""
     sentences: tuple[str, ...] = ()
     """Findings in words, one item each."""
+    details: Details = ()
+    """More of them, folded away: heading and sentences."""
     plots: tuple[Plot, ...] = ()
     """In their order."""
     tables: tuple[TableView, ...] = ()
@@ -149,8 +155,7 @@ def encode_figure(figure: Figure) -> str:
 
 def encode_csv(text: str) -> str:
     """Return a data address that holds a table."""
-    packed = base64.b64encode(text.encode("utf-8")).decode("ascii")
-    return f"data:text/csv;charset=utf-8;base64,{packed}"
+    return f"data:text/csv;charset=utf-8,{quote(text, safe=_PLAIN)}"
 
 
 def hash_script(script: str) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import xarray as xr
 
 from structkit.errors import ReadError
+from structkit.plot.interactive.milling import MILLED_ROLES, ROLE
 from structkit.schema import MILLING_TIME, SAMPLE
 from structkit.store import read_dataset, read_table, read_tree
 
@@ -22,6 +23,14 @@ STAGES = ("refine", "crystallinity", "raman", "eis", "nmr", "index")
 """Names of the stages, and of their files without ``.nc``."""
 TRUTH_FILES = ("truth.nc", "raman_truth.nc", "eis_truth.nc", "nmr_truth.nc")
 SYNTHETIC = "synthetic"
+_GROUPS = {
+    "unmilled": 0,
+    "": 1,
+    "milled": 1,
+    "crystalline_reference": 2,
+    "glass_reference": 3,
+}
+"""Order of the roles; any other comes after them."""
 _PROVENANCE = "provenance.json"
 
 Table = list[dict[str, str]]
@@ -43,6 +52,14 @@ class Stored:
     """``provenance.json``; empty where there is none."""
     mistakes: tuple[str, ...]
     """Files that cannot be read, and why."""
+    roles: Mapping[str, str] = field(init=False)
+    """Role of each sample, as far as a stage or the truth tells it."""
+    times: Mapping[str, float] = field(init=False)
+    """Milling time of each sample, ``h``, in the order of the page."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "roles", _find_roles(self))
+        object.__setattr__(self, "times", _find_times(self))
 
     def root(self, stage: str) -> xr.Dataset | None:
         """Return the root of a stage; None where it did not run."""
@@ -151,33 +168,103 @@ def _read_provenance(path: Path, mistakes: list[str]) -> Mapping[str, object]:
 def sample_times(stored: Stored) -> dict[str, float]:
     """Return every sample with its milling time (**h**, NaN: unknown), in its order.
 
-    By time, those without a time last; samples of one time as they were stored.
+    Unmilled, milled by time, references, then what was annealed or aged. Those without
+    a time last in their group; samples of one time as they were stored.
     """
+    return dict(stored.times)
+
+
+def _find_times(stored: Stored) -> dict[str, float]:
+    """Return what :func:`sample_times` tells."""
     times: dict[str, float] = {}
     for stage in STAGES:
         root = stored.root(stage)
-        if root is None:
-            continue
-        name = SAMPLE if SAMPLE in root.coords else "sample_name"
-        if name not in root.variables:
+        name = None if root is None else _sample_name(root)
+        if root is None or name is None:
             continue
         hours = root[MILLING_TIME].to_numpy() if MILLING_TIME in root.coords else None
         for place, sample in enumerate(root[name].to_numpy().astype(str).tolist()):
             hour = math.nan if hours is None else float(hours[place])
             if not math.isfinite(times.get(sample, math.nan)):
                 times[sample] = hour
-    order = sorted(times, key=lambda s: times[s] if math.isfinite(times[s]) else 1e9)
-    return {sample: times[sample] for sample in order}
+    roles = sample_roles(stored)
+
+    def key(sample: str) -> tuple[int, float]:
+        role, hour = roles.get(sample, ""), times[sample]
+        group = _GROUPS.get(role, len(_GROUPS))
+        return group, hour if math.isfinite(hour) else math.inf
+
+    return {sample: times[sample] for sample in sorted(times, key=key)}
 
 
-def label_sample(sample: str, hours: float) -> str:
-    """Return the sample's name with its milling time, unless the name says it.
+def _sample_name(root: xr.Dataset) -> str | None:
+    """Return the variable that names the samples of a root; None: there is none."""
+    if SAMPLE in root.coords:
+        return SAMPLE
+    return "sample_name" if "sample_name" in root.variables else None
+
+
+def sample_roles(stored: Stored) -> dict[str, str]:
+    """Return the role of each sample, as far as a stage or the truth tells it."""
+    return dict(stored.roles)
+
+
+def _find_roles(stored: Stored) -> dict[str, str]:
+    """Return what :func:`sample_roles` tells."""
+    roots = [stored.root(stage) for stage in STAGES]
+    roles: dict[str, str] = {}
+    for root in (*roots, *stored.truths):
+        if root is None or ROLE not in root.variables:
+            continue
+        name = _sample_name(root)
+        if name is None:
+            continue
+        for sample, role in zip(
+            root[name].to_numpy().astype(str),
+            root[ROLE].to_numpy().astype(str),
+            strict=True,
+        ):
+            if role:
+                roles.setdefault(str(sample), str(role))
+    return roles
+
+
+def is_milled(stored: Stored, sample: str) -> bool:
+    """Return whether a sample belongs to the milled series, unmilled included."""
+    return sample_roles(stored).get(sample, "") in MILLED_ROLES
+
+
+def arrange_samples(stored: Stored, table: xr.Dataset) -> xr.Dataset:
+    """Return a table in the order of the samples, with ``role`` as a coordinate."""
+    held = set(table[SAMPLE].to_numpy().astype(str))
+    order = [name for name in sample_times(stored) if name in held]
+    roles = sample_roles(stored)
+    return table.sel({SAMPLE: order}).assign_coords(
+        {ROLE: (SAMPLE, [roles.get(name, "") for name in order])}
+    )
+
+
+def sample_labels(stored: Stored) -> dict[str, str]:
+    """Return for each sample, in its order, what to call it where it stands alone."""
+    roles = sample_roles(stored)
+    return {
+        sample: label_sample(sample, hours, roles.get(sample, ""))
+        for sample, hours in sample_times(stored).items()
+    }
+
+
+def label_sample(sample: str, hours: float, role: str = "") -> str:
+    """Return a name with its milling time, unless it says it; or with its role.
 
     Examples
     --------
-    >>> label_sample("4h", 4.0), label_sample("NTC", 4.0), label_sample("a", math.nan)
-    ('4h', 'NTC (4 h)', 'a')
+    >>> label_sample("4h", 4.0), label_sample("a", 4.0), label_sample("a", math.nan)
+    ('4h', 'a (4 h)', 'a')
+    >>> label_sample("NTC-4", 4.0, "crystalline_reference")
+    'NTC-4 (reference)'
     """
+    if role not in MILLED_ROLES:
+        return f"{sample} ({role.rpartition('_')[2]})"
     time = f"{hours:g} h"
     said = sample.replace(" ", "") == time.replace(" ", "")
     if said or not math.isfinite(hours) or sample == "unmilled":

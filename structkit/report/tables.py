@@ -6,14 +6,14 @@ import csv
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from structkit.plot.style import subscript_words
 from structkit.report.numbers import NONE, format_esd, format_number, parse_number
 from structkit.report.page import Cell, TableView
-from structkit.report.stored import Table
+from structkit.report.stored import Stored, Table, sample_times
 
-SHOWN_ROWS = 400
+SHOWN_ROWS = 200
 _UNITS = {
     "h": "h",
     "nm": "nm",
@@ -60,8 +60,23 @@ TITLES = {
 }
 
 
+def view_tables(stored: Stored, names: Iterable[str]) -> tuple[TableView, ...]:
+    """Return those tables that are there, their rows in the order of the samples."""
+    order = {sample: place for place, sample in enumerate(sample_times(stored))}
+    return tuple(
+        view_table(name, stored.tables[name], order=order)
+        for name in names
+        if name in stored.tables
+    )
+
+
 def view_table(
-    name: str, rows: Table, *, is_open: bool = False, title: str = ""
+    name: str,
+    rows: Table,
+    *,
+    is_open: bool = False,
+    title: str = "",
+    order: Mapping[str, int] | None = None,
 ) -> TableView:
     """Return a stored table as it is shown; the download holds it as it was stored.
 
@@ -75,14 +90,18 @@ def view_table(
         Whether the rows are shown at once.
     title : str
         Default: the house's title of that table, or its name.
+    order : mapping of str to int, optional
+        Place of each sample. Default: rows as they are stored.
     """
     names = list(rows[0]) if rows else []
     pairs = pair_columns(names)
     hidden = set(pairs.values())
     shown = [one for one in names if one not in hidden]
+    own = order or {}
+    placed = sorted(rows, key=lambda row: own.get(row.get("sample", ""), len(own)))
     cells = tuple(
         tuple(_cell(row, one, pairs.get(one)) for one in shown)
-        for row in rows[:SHOWN_ROWS]
+        for row in placed[:SHOWN_ROWS]
     )
     left = len(rows) - SHOWN_ROWS
     remark = (
@@ -165,7 +184,7 @@ def _cell(row: Mapping[str, str], name: str, std_name: str | None) -> Cell:
         number = f"{value:.12g}" if math.isfinite(value) else ""
         return Cell(text=subscript_words(text), sort=number)
     std = parse_number(row[std_name]) if std_name else math.nan
-    return Cell(text=format_esd(value, std), sort=f"{value:.12g}")
+    return Cell(text=format_esd(value, std), sort=f"{value:.8g}")
 
 
 def format_cell(value: float) -> Cell:

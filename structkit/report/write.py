@@ -22,6 +22,7 @@ from structkit.report.sections.impedance import describe_impedance
 from structkit.report.sections.index import describe_index
 from structkit.report.sections.nmr import describe_nmr
 from structkit.report.sections.raman import describe_raman
+from structkit.report.sections.run import describe_run
 from structkit.report.stored import Stored, read_stored
 from structkit.store import write_text
 
@@ -123,6 +124,7 @@ def _sections(stored: Stored) -> Iterator[Section]:
         describe_index,
         describe_statements,
         describe_flags,
+        describe_run,
     ):
         section = describe(stored)
         if section is not None:
@@ -141,4 +143,6 @@ def _subtitle(stored: Stored) -> str:
         if tree.attrs.get("software")
     )
     made = ", ".join(software) or "structkit"
-    return f"Results by {made}; page by structkit {__version__}"
+    started = str(stored.provenance.get("started", ""))
+    when = f", {started[:10]}" if started else ""
+    return f"Results by {made}{when}; page by structkit {__version__}"

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import xarray as xr
 
 from structkit.plot.interactive.figure import (
+    AXIS,
     Figure,
-    Floats,
     Trace,
     line_trace,
     make_figure,
+    pack_curve,
     plain_text,
     point_trace,
     shade_of,
     symbol_of,
     thin_curves,
 )
+from structkit.plot.interactive.milling import (
+    MillingAxis,
+    make_milling_figure,
+    read_milling_axis,
+)
 from structkit.plot.style import (
     BACKGROUND_COLOR,
     CALCULATED_COLOR,
     OBSERVED_COLOR,
-    TRUTH_COLOR,
     color_of,
     marker_of,
     subscript,
 )
-from structkit.schema import MILLING_TIME, PHASE, SAMPLE, TWO_THETA
+from structkit.schema import PHASE, TWO_THETA
 
-_FIT_POINTS = 1800
+_FIT_POINTS = 1200
 _STACK_POINTS = 1000
 _STACK_STEP = 1.0
 _METHOD = "amorphous_method"
@@ -45,13 +50,17 @@ _TWO_THETA = "2θ (°)"
 _ROOM = 1.06
 
 
-def draw_stacked_patterns(patterns: Mapping[str, xr.Dataset]) -> Figure:
+def draw_stacked_patterns(
+    patterns: Mapping[str, xr.Dataset], *, references: Collection[str] = ()
+) -> Figure:
     """Draw measured patterns above one another, the first at the bottom.
 
     Parameters
     ----------
     patterns : mapping of str to xarray.Dataset
         For each label ``observed`` over ``two_theta``, in the order of drawing.
+    references : collection of str
+        Labels that do not belong to the milled series: drawn in grey.
 
     Returns
     -------
@@ -60,6 +69,7 @@ def draw_stacked_patterns(patterns: Mapping[str, xr.Dataset]) -> Figure:
         are seen beside strong ones.
     """
     traces = []
+    number = len([name for name in patterns if name not in references])
     for place, (name, one) in enumerate(patterns.items()):
         angle, light = one[TWO_THETA].to_numpy(), one["observed"].to_numpy()
         root = np.sqrt(np.clip(light, 0.0, None))
@@ -70,8 +80,9 @@ def draw_stacked_patterns(patterns: Mapping[str, xr.Dataset]) -> Figure:
                 angle[kept],
                 root[kept] + _STACK_STEP * place,
                 name,
-                shade_of(place, len(patterns)),
+                AXIS if name in references else shade_of(place, number),
                 width=0.9,
+                pack=pack_curve,
                 hoverinfo="x+name",
             )
         )
@@ -122,20 +133,43 @@ def draw_rietveld(curves: xr.Dataset, reflections: xr.Dataset | None = None) -> 
             OBSERVED_COLOR,
             size=3,
             hoverinfo="x+y",
+            pack=pack_curve,
         ),
-        line_trace(x, calculated[kept], "calculated", color_of(1)),
+        line_trace(x, calculated[kept], "calculated", color_of(1), pack=pack_curve),
     ]
     if "halo" in curves:
         diffuse = background + curves["halo"].to_numpy()
         traces.append(
-            line_trace(x, diffuse[kept], "background + halo", color_of(0), dash="dash")
+            line_trace(
+                x,
+                diffuse[kept],
+                "background + halo",
+                color_of(0),
+                dash="dash",
+                pack=pack_curve,
+            )
         )
     traces.append(
-        line_trace(x, background[kept], "background", BACKGROUND_COLOR, dash="dot")
+        line_trace(
+            x,
+            background[kept],
+            "background",
+            BACKGROUND_COLOR,
+            dash="dot",
+            pack=pack_curve,
+        )
     )
     difference = (observed - calculated)[kept]
     traces.append(
-        line_trace(x, difference, "difference", CALCULATED_COLOR, width=0.8, yaxis="y3")
+        line_trace(
+            x,
+            difference,
+            "difference",
+            CALCULATED_COLOR,
+            width=0.8,
+            yaxis="y3",
+            pack=pack_curve,
+        )
     )
     names = [str(name) for name in curves[PHASE].to_numpy()]
     ticks = _reflection_marks(names, reflections, (float(x[0]), float(x[-1])))
@@ -220,79 +254,63 @@ def draw_amorphous(contents: xr.Dataset, truth: xr.Dataset | None = None) -> Fig
         Filled: the method that speaks. Open: the others that apply. Thick grey bars:
         what the atoms allow, where no method gives a value.
     """
-    times = contents[MILLING_TIME].to_numpy().astype(float)
-    names = contents[SAMPLE].to_numpy().astype(str)
-    span = max(float(np.nanmax(times) - np.nanmin(times)), 1.0)
-    traces = [*_truth_line(truth, "amorphous_fraction")]
+    axis = read_milling_axis(contents)
+    traces = axis.truth(truth, "amorphous_fraction")
     value, low, high = (
         contents[f"amorphous_fraction{end}"].to_numpy().astype(float)
         for end in ("", "_low", "_high")
     )
     seen = np.isfinite(value)
-    bound = ~seen & np.isfinite(low) & np.isfinite(high)
-    if bound.any():
-        middle = (low + high) / 2.0
-        trace = point_trace(
-            times[bound],
-            middle[bound],
-            "what the atoms allow (95 %)",
-            BACKGROUND_COLOR,
-            low=low[bound],
-            high=high[bound],
-            size=1,
-        )
+    bounds = axis.points(
+        (low + high) / 2.0,
+        "what the atoms allow (95 %)",
+        BACKGROUND_COLOR,
+        kept=~seen & np.isfinite(low) & np.isfinite(high),
+        low=low,
+        high=high,
+        size=1,
+    )
+    for trace in bounds:
         trace["error_y"].update(thickness=6, width=0)
-        traces.append(trace)
-    traces.extend(_other_methods(contents, times, span))
-    if seen.any():
-        methods = contents["amorphous_fraction_method"].to_numpy().astype(str)[seen]
-        spoken = ", ".join(dict.fromkeys(one.replace("_", " ") for one in methods))
-        said = [
+    traces += [*bounds, *_other_methods(contents, axis)]
+    methods = contents["amorphous_fraction_method"].to_numpy().astype(str)[seen]
+    spoken = ", ".join(dict.fromkeys(one.replace("_", " ") for one in methods))
+    traces += axis.points(
+        value,
+        f"{spoken} (95 %)",
+        color_of(0),
+        kept=seen,
+        low=low,
+        high=high,
+        texts=[
             f"{n}: {v:.3f} ({a:.3f} to {b:.3f})"
-            for n, v, a, b in zip(
-                names[seen], value[seen], low[seen], high[seen], strict=True
-            )
-        ]
-        traces.append(
-            point_trace(
-                times[seen],
-                value[seen],
-                f"{spoken} (95 %)",
-                color_of(0),
-                low=low[seen],
-                high=high[seen],
-                texts=said,
-            )
-        )
-    return make_figure(
-        traces,
-        x_title="milling time (h)",
-        y_title="amorphous weight fraction",
-        y={"range": [-0.04, _ROOM]},
+            for n, v, a, b in zip(axis.names, value, low, high, strict=True)
+        ],
+    )
+    return make_milling_figure(
+        axis, traces, y_title="amorphous weight fraction", y={"range": [-0.04, _ROOM]}
     )
 
 
-def _other_methods(contents: xr.Dataset, times: Floats, span: float) -> list[Trace]:
+def _other_methods(contents: xr.Dataset, axis: MillingAxis) -> list[Trace]:
     """Return the methods that apply beside the one that speaks, a little aside."""
     found: list[Trace] = []
     known = contents[_METHOD].to_numpy().astype(str) if _METHOD in contents.dims else ()
-    for number, method in enumerate(_ABSOLUTE):
-        if method not in known:
-            continue
+    for number, method in enumerate(one for one in _ABSOLUTE if one in known):
         one = contents.sel({_METHOD: method})
         beside = contents["amorphous_fraction_method"].to_numpy() != method
         value = one["method_value"].to_numpy()
-        kept = (one["method_applicable"].to_numpy() > 0) & beside & np.isfinite(value)
-        if kept.any():
-            found.append(
-                point_trace(
-                    times[kept] + (len(found) + 1) * 0.012 * span,
-                    value[kept],
-                    method.replace("_", " "),
-                    color_of(number + 1),
-                    symbol=f"{symbol_of(marker_of(number + 1))}-open",
-                )
-            )
+        place = _ABSOLUTE.index(method) + 1
+        found += axis.points(
+            value,
+            method.replace("_", " "),
+            color_of(place),
+            kept=(one["method_applicable"].to_numpy() > 0)
+            & beside
+            & np.isfinite(value),
+            symbol=f"{symbol_of(marker_of(place))}-open",
+            shift=0.012 * (number + 1),
+        )
     return found
 
 
@@ -314,25 +332,21 @@ def draw_phases(contents: xr.Dataset, truth: xr.Dataset | None = None) -> Figure
     name = "weight_fraction_sample"
     whole = name in contents and bool(np.isfinite(contents[name]).any())
     name = name if whole else "weight_fraction_crystalline"
-    times = contents[MILLING_TIME].to_numpy().astype(float)
+    axis = read_milling_axis(contents)
     traces: list[Trace] = []
     for index, phase in enumerate(contents[PHASE].to_numpy().astype(str)):
         one = contents.sel({PHASE: phase})
-        traces.extend(_phase_points(one, name, times, index=index, phase=phase))
+        traces.extend(_phase_points(one, name, axis, index=index, phase=phase))
         if truth is not None and whole and "weight_fraction" in truth:
             if phase in truth[PHASE].to_numpy():
                 known = truth.sel({PHASE: phase})
-                traces.extend(
-                    _truth_line(known, "weight_fraction", color=color_of(index))
-                )
+                traces += axis.truth(known, "weight_fraction", color=color_of(index))
     of = "sample" if whole else "crystalline part"
-    return make_figure(
-        traces, x_title="milling time (h)", y_title=f"weight fraction of the {of}"
-    )
+    return make_milling_figure(axis, traces, y_title=f"weight fraction of the {of}")
 
 
 def _phase_points(
-    one: xr.Dataset, name: str, times: Floats, *, index: int, phase: str
+    one: xr.Dataset, name: str, axis: MillingAxis, *, index: int, phase: str
 ) -> list[Trace]:
     """Return a phase's points, and its non-detects at their limits."""
     value = one[name].to_numpy().astype(float)
@@ -347,51 +361,23 @@ def _phase_points(
         hidden = value < limit
     seen = np.isfinite(value) & ~hidden
     color, shown = color_of(index), subscript(phase)
-    traces = [
-        point_trace(
-            times[seen],
-            value[seen],
-            shown,
-            color,
-            low=(value - std)[seen],
-            high=(value + std)[seen],
-            symbol=symbol_of(marker_of(index)),
-            legendgroup=phase,
-        )
-    ]
-    hidden &= np.isfinite(limit)
-    if hidden.any():
-        traces.append(
-            point_trace(
-                times[hidden],
-                limit[hidden],
-                f"{shown}: not seen, below",
-                color,
-                symbol="triangle-down-open",
-                size=11,
-                legendgroup=phase,
-                showlegend=bool(not seen.any()),
-            )
-        )
-    return traces
-
-
-def _truth_line(
-    truth: xr.Dataset | None, name: str, *, color: str = TRUTH_COLOR
-) -> list[Trace]:
-    """Return the known values as a dashed line."""
-    if truth is None or name not in truth or MILLING_TIME not in truth.coords:
-        return []
-    own = truth[name].dropna(SAMPLE)
-    order = np.argsort(own[MILLING_TIME].to_numpy())
-    return [
-        line_trace(
-            own[MILLING_TIME].to_numpy()[order],
-            own.to_numpy()[order],
-            "truth",
-            color,
-            dash="dash",
-            legendgroup="truth",
-            showlegend=color == TRUTH_COLOR,
-        )
-    ]
+    traces = axis.points(
+        value,
+        shown,
+        color,
+        kept=seen,
+        low=value - std,
+        high=value + std,
+        symbol=symbol_of(marker_of(index)),
+        legendgroup=phase,
+    )
+    return traces + axis.points(
+        limit,
+        f"{shown}: not seen, below",
+        color,
+        kept=hidden & np.isfinite(limit),
+        symbol="triangle-down-open",
+        size=11,
+        legendgroup=phase,
+        showlegend=bool(not seen.any()),
+    )

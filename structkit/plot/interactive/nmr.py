@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import xarray as xr
 
@@ -10,6 +12,7 @@ from structkit.plot.interactive.figure import (
     Trace,
     line_trace,
     make_figure,
+    pack_curve,
     point_trace,
     symbol_of,
     thin_curves,
@@ -26,6 +29,8 @@ from structkit.schema import CHEMICAL_SHIFT, DELAY, INTENSITY
 OWN_SITE = "own_site"
 _POINTS = 1500
 _LEAST_LINE = 0.002
+_FAINT = 0.3
+_ROOM = 0.06
 
 
 def draw_lines(lines: xr.Dataset) -> Figure:
@@ -46,23 +51,37 @@ def draw_lines(lines: xr.Dataset) -> Figure:
     kept = thin_curves([data, residual], limit=_POINTS)
     x = shift[kept]
     traces: list[Trace] = [
-        line_trace(x, data[kept] / height, "data", OBSERVED_COLOR, width=1.6)
+        line_trace(
+            x, data[kept] / height, "data", OBSERVED_COLOR, width=1.6, pack=pack_curve
+        )
     ]
     for place, name in enumerate(lines[OWN_SITE].to_numpy().astype(str)):
         own = line[place]
         shown = np.where(np.abs(own) > _LEAST_LINE * height, base + own, np.nan)
         traces.append(
             line_trace(
-                x, shown[kept] / height, subscript(name), color_of(place), width=1.6
+                x,
+                shown[kept] / height,
+                subscript(name),
+                color_of(place),
+                width=1.6,
+                pack=pack_curve,
             )
         )
     model = (base + line.sum(axis=0)) / height
-    traces.append(line_trace(x, model[kept], "model", "#000000", dash="dash"))
+    traces.append(
+        line_trace(x, model[kept], "model", "#000000", dash="dash", pack=pack_curve)
+    )
     rest = residual / height
     below = float(np.nanmin(data) / height - np.nanmax(np.abs(rest))) - 0.05
     traces.append(
         line_trace(
-            x, rest[kept] + below, "residual, shifted", BACKGROUND_COLOR, width=0.9
+            x,
+            rest[kept] + below,
+            "residual, shifted",
+            BACKGROUND_COLOR,
+            width=0.9,
+            pack=pack_curve,
         )
     )
     return make_figure(
@@ -73,50 +92,65 @@ def draw_lines(lines: xr.Dataset) -> Figure:
     )
 
 
-def draw_recovery(recovery: xr.Dataset) -> Figure:
+def draw_recovery(
+    recovery: xr.Dataset, *, told: Collection[str] | None = None
+) -> Figure:
     """Draw the areas of all sites over the recovery delay with the chosen laws.
 
     Parameters
     ----------
     recovery : xarray.Dataset
         A node ``t1/<n>`` of a sample in ``nmr.nc``.
+    told : collection of str, optional
+        Sites whose T1 is told. The others are drawn faint, over the largest area of
+        their own, and the axis is not stretched for them. Default: all sites.
     """
     traces: list[Trace] = []
     delay = recovery[DELAY].to_numpy()
+    ends: list[float] = []
     for place, name in enumerate(recovery[OWN_SITE].to_numpy().astype(str)):
         one = recovery.isel({OWN_SITE: place})
         curve, area = one["curve"].to_numpy(), one["area"].to_numpy()
-        scale = float(np.nanmax(np.abs(curve))) or 1.0
         std = float(one["area_std"])
+        is_told = told is None or name in told
+        scale = float(np.nanmax(np.abs(curve if is_told else area))) or 1.0
         color = color_of(place)
+        faint = {} if is_told else {"opacity": _FAINT}
+        if is_told:
+            shown = np.concatenate([(area - std) / scale, (area + std) / scale])
+            ends += [float(np.nanmin(shown)), float(np.nanmax(shown))]
         traces.append(
             point_trace(
                 delay,
                 area / scale,
-                subscript(name),
+                subscript(name) if is_told else f"{subscript(name)}: no T1",
                 color,
                 low=(area - std) / scale,
                 high=(area + std) / scale,
                 symbol=symbol_of(marker_of(place)),
-                size=7,
+                size=7 if is_told else 5,
                 legendgroup=name,
+                **faint,
             )
         )
-        traces.append(
-            line_trace(
-                recovery["curve_delay"].to_numpy(),
-                curve / scale,
-                name,
-                color,
-                legendgroup=name,
-                showlegend=False,
-                hoverinfo="skip",
+        if is_told:
+            traces.append(
+                line_trace(
+                    recovery["curve_delay"].to_numpy(),
+                    curve / scale,
+                    name,
+                    color,
+                    legendgroup=name,
+                    showlegend=False,
+                    hoverinfo="skip",
+                )
             )
-        )
+    room = _ROOM * (max(ends) - min(ends)) if ends else 0.0
     return make_figure(
         traces,
         x_title="recovery delay (s)",
         y_title="area over its end value",
         height=360,
         x={"type": "log", "exponentformat": "power", "dtick": 1},
+        y={"range": [min(ends) - room, max(ends) + room]} if ends else None,
     )

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
 
 from structkit.plot.interactive.figure import (
+    AXIS,
     Figure,
     Trace,
     line_trace,
     make_figure,
+    pack_curve,
     plain_text,
     point_trace,
     shade_of,
     thin_curves,
 )
+from structkit.plot.interactive.milling import make_milling_figure, read_milling_axis
 from structkit.plot.style import (
     BACKGROUND_COLOR,
     OBSERVED_COLOR,
-    TRUTH_COLOR,
     color_of,
     subscript_words,
 )
-from structkit.schema import INTENSITY, METRIC, MILLING_TIME, RAMAN_SHIFT, SAMPLE
+from structkit.schema import INTENSITY, METRIC, RAMAN_SHIFT
 
 COLUMN = "column"
 _POINTS = 1200
@@ -32,7 +34,9 @@ _STEP = 1.05
 _SHIFT = "Raman shift (cm⁻¹)"
 
 
-def draw_stacked_spectra(curves: Mapping[str, xr.Dataset]) -> Figure:
+def draw_stacked_spectra(
+    curves: Mapping[str, xr.Dataset], *, references: Collection[str] = ()
+) -> Figure:
     """Draw spectra less their baselines above one another, fitted bands on them.
 
     Parameters
@@ -40,8 +44,11 @@ def draw_stacked_spectra(curves: Mapping[str, xr.Dataset]) -> Figure:
     curves : mapping of str to xarray.Dataset
         For each label what :func:`structkit.plot.raman_stored.stored_curves` returns,
         in the order of drawing. Each is divided by the highest point of its model.
+    references : collection of str
+        Labels that do not belong to the milled series: drawn in grey.
     """
     traces: list[Trace] = []
+    number = len([name for name in curves if name not in references])
     for place, (name, one) in enumerate(curves.items()):
         shift = one[RAMAN_SHIFT].to_numpy()
         model = one["component"].sum(COLUMN).to_numpy()
@@ -49,7 +56,8 @@ def draw_stacked_spectra(curves: Mapping[str, xr.Dataset]) -> Figure:
         data = (one[INTENSITY] - one["baseline"]).to_numpy() / scale
         if "masked" in one:
             data = np.where(one["masked"].to_numpy() > 0, np.nan, data)
-        level, color = _STEP * place, shade_of(place, len(curves))
+        level = _STEP * place
+        color = AXIS if name in references else shade_of(place, number)
         kept = thin_curves([data, model], limit=_POINTS)
         for values, more in (
             (data, {"width": 0.7, "opacity": 0.55}),
@@ -58,7 +66,13 @@ def draw_stacked_spectra(curves: Mapping[str, xr.Dataset]) -> Figure:
             shifted = values[kept] + level
             traces.append(
                 line_trace(
-                    shift[kept], shifted, name, color, hoverinfo="x+name", **more
+                    shift[kept],
+                    shifted,
+                    name,
+                    color,
+                    hoverinfo="x+name",
+                    pack=pack_curve,
+                    **more,
                 )
             )
     marks = [_STEP * place + 0.1 for place in range(len(curves))]
@@ -91,8 +105,18 @@ def draw_bands(curves: xr.Dataset) -> Figure:
     kept = thin_curves([light, model], limit=_POINTS)
     x = shift[kept]
     traces = [
-        point_trace(x, light[kept], "data", OBSERVED_COLOR, size=3, hoverinfo="x+y"),
-        line_trace(x, base[kept], "baseline", BACKGROUND_COLOR, dash="dot"),
+        point_trace(
+            x,
+            light[kept],
+            "data",
+            OBSERVED_COLOR,
+            size=3,
+            hoverinfo="x+y",
+            pack=pack_curve,
+        ),
+        line_trace(
+            x, base[kept], "baseline", BACKGROUND_COLOR, dash="dot", pack=pack_curve
+        ),
     ]
     kinds = _species_of_columns(curves)
     for place, kind in enumerate(dict.fromkeys(kinds)):
@@ -106,9 +130,12 @@ def draw_bands(curves: xr.Dataset) -> Figure:
                 color_of(place),
                 width=1.4,
                 dash="solid" if place < 4 else "dash",
+                pack=pack_curve,
             )
         )
-    traces.append(line_trace(x, model[kept], "model", "#000000", width=1.0))
+    traces.append(
+        line_trace(x, model[kept], "model", "#000000", width=1.0, pack=pack_curve)
+    )
     units = str(curves[INTENSITY].attrs.get("units", "1"))
     return make_figure(
         traces,
@@ -140,47 +167,31 @@ def draw_metric(
         ``glass_share`` for ``amorphous_share``, else the metric's own name.
     """
     one = metrics.sel({METRIC: name})
-    times = one[MILLING_TIME].to_numpy().astype(float)
+    axis = read_milling_axis(one)
     value, low, high = (
         one[f"metric_{end}"].to_numpy() for end in ("value", "low", "high")
     )
-    seen = np.isfinite(value) & np.isfinite(times)
+    seen = np.isfinite(value)
     sure = one["metric_resolved"].to_numpy() > 0
-    names = one[SAMPLE].to_numpy().astype(str)
-    traces: list[Trace] = []
     known = {"amorphous_share": "glass_share"}.get(name, name)
-    if truth is not None and known in truth:
-        own = truth[known].dropna(SAMPLE).sortby(MILLING_TIME)
-        traces.append(
-            line_trace(
-                own[MILLING_TIME].to_numpy(),
-                own.to_numpy(),
-                "truth",
-                TRUTH_COLOR,
-                dash="dash",
-            )
-        )
-    for kept, label, symbol in (
-        (seen & sure, "resolved", "circle"),
-        (seen & ~sure, "not resolved", "circle-open"),
+    traces: list[Trace] = axis.truth(truth, known)
+    said = [
+        f"{n}: {v:.3g} ({a:.3g} to {b:.3g})"
+        for n, v, a, b in zip(axis.names, value, low, high, strict=True)
+    ]
+    for kept, label, symbol, opacity in (
+        (seen & sure, "resolved", "circle", 1.0),
+        (seen & ~sure, "not resolved", "circle-open", 0.6),
     ):
-        if kept.any():
-            said = [
-                f"{n}: {v:.3g} ({a:.3g} to {b:.3g})"
-                for n, v, a, b in zip(
-                    names[kept], value[kept], low[kept], high[kept], strict=True
-                )
-            ]
-            traces.append(
-                point_trace(
-                    times[kept],
-                    value[kept],
-                    f"{label} (95 %)",
-                    color_of(0),
-                    low=low[kept],
-                    high=high[kept],
-                    symbol=symbol,
-                    texts=said,
-                )
-            )
-    return make_figure(traces, x_title="milling time (h)", y_title=title, height=360)
+        traces += axis.points(
+            value,
+            f"{label} (95 %)",
+            color_of(0),
+            kept=kept,
+            low=low,
+            high=high,
+            symbol=symbol,
+            texts=said,
+            opacity=opacity,
+        )
+    return make_milling_figure(axis, traces, y_title=title, height=360)

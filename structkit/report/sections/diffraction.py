@@ -12,8 +12,14 @@ from structkit.plot.interactive.diffraction import (
 )
 from structkit.report.numbers import format_number
 from structkit.report.page import Plot, Section
-from structkit.report.stored import Stored, label_sample, sample_times
-from structkit.report.tables import view_table
+from structkit.report.stored import (
+    Stored,
+    arrange_samples,
+    is_milled,
+    sample_labels,
+)
+from structkit.report.tables import view_tables
+from structkit.report.words import Details
 from structkit.schema import SAMPLE
 
 _TABLES = ("amorphous", "phases", "samples", "kinetics", "series", "joint")
@@ -27,6 +33,7 @@ def describe_diffraction(stored: Stored) -> Section | None:
     plots = []
     if refined is not None:
         plots += _pattern_plots(stored, refined)
+    contents = None if contents is None else arrange_samples(stored, contents)
     base = contents if contents is not None else stored.root("refine")
     truth = stored.truth("amorphous_fraction")
     if contents is not None and "amorphous_fraction" in contents:
@@ -35,30 +42,36 @@ def describe_diffraction(stored: Stored) -> Section | None:
                 key="amorphous",
                 caption="Amorphous weight fraction against milling time with its 95 % "
                 "interval. Filled: the method that speaks; open: other methods that "
-                "apply, drawn a little to the right.",
+                "apply, drawn a little to the right. References stand beside the axis.",
                 figures=(("amorphous", draw_amorphous(contents, truth)),),
             )
         )
     if base is not None and "weight_fraction_crystalline" in _names(stored):
+        arranged = arrange_samples(stored, _with_fractions(stored))
         plots.append(
             Plot(
                 key="phases",
                 caption="What is left of each crystalline phase, with 1 sigma. An open "
                 "triangle is a phase that is not seen, at its 95 % upper limit.",
-                figures=(("phases", draw_phases(_with_fractions(stored), truth)),),
+                figures=(("phases", draw_phases(arranged, truth)),),
             )
         )
     return Section(
         key="diffraction",
         title="Diffraction",
         sentences=tuple(_sentences(stored)),
+        details=_verdicts(contents),
         plots=tuple(plots),
-        tables=tuple(
-            view_table(name, stored.tables[name])
-            for name in _TABLES
-            if name in stored.tables
-        ),
+        tables=view_tables(stored, _TABLES),
     )
+
+
+def _verdicts(contents: xr.Dataset | None) -> Details:
+    """Return what is said of each sample's amorphous content, in full."""
+    if contents is None or "verdict" not in contents:
+        return ()
+    told = [str(one) for one in contents["verdict"].to_numpy() if str(one)]
+    return (("Amorphous content of each sample, in full", tuple(told)),) if told else ()
 
 
 def _names(stored: Stored) -> set[str]:
@@ -90,16 +103,17 @@ def _with_fractions(stored: Stored) -> xr.Dataset:
 
 def _pattern_plots(stored: Stored, refined: xr.DataTree) -> list[Plot]:
     """Return the stacked patterns and one refinement for each sample."""
-    times = sample_times(stored)
     curves, fits = {}, []
+    references = set()
     root = refined.to_dataset(inherit=False)
-    for sample, hours in times.items():
+    for sample, label in sample_labels(stored).items():
         if sample not in refined.children:
             continue
         node = refined.children[sample]
         if "curves" not in node.children:
             continue
-        label = label_sample(sample, hours)
+        if not is_milled(stored, sample):
+            references.add(label)
         one = node.children["curves"].to_dataset(inherit=False)
         if "phase" not in one.coords and "phase" in root.coords:
             one = one.assign_coords(phase=root["phase"])
@@ -116,8 +130,11 @@ def _pattern_plots(stored: Stored, refined: xr.DataTree) -> list[Plot]:
         Plot(
             key="patterns",
             caption="Measured patterns in the order of milling time, the shortest at "
-            "the bottom; square roots of intensities over their highest.",
-            figures=(("patterns", draw_stacked_patterns(curves)),),
+            "the bottom, references in grey above; square roots of intensities over "
+            "their highest.",
+            figures=(
+                ("patterns", draw_stacked_patterns(curves, references=references)),
+            ),
         ),
         Plot(
             key="rietveld",

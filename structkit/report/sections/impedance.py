@@ -10,8 +10,9 @@ import xarray as xr
 from structkit.plot.interactive.impedance import draw_arrhenius, draw_nyquist
 from structkit.report.numbers import format_esd
 from structkit.report.page import Plot, Section
-from structkit.report.stored import Stored, label_sample, sample_times
-from structkit.report.tables import view_table
+from structkit.report.stored import Stored, sample_labels
+from structkit.report.tables import view_tables
+from structkit.report.words import Details, fold_equal, join_names
 from structkit.schema import CONTRIBUTION, TEMPERATURE
 
 _TABLES = (
@@ -24,6 +25,7 @@ _TABLES = (
 ROOM_KELVIN = 298.15
 _NEAR_KELVIN = 6.0
 _TOTAL = "total"
+_PARTS = ("bulk", "grain_boundary")
 
 
 def describe_impedance(stored: Stored) -> Section | None:
@@ -32,12 +34,12 @@ def describe_impedance(stored: Stored) -> Section | None:
     if tree is None or "samples" not in tree.children:
         return None
     nyquist, lines = [], {}
-    sentences: list[str] = []
-    for sample, hours in sample_times(stored).items():
+    energies: list[str] = []
+    known = {}
+    for sample, label in sample_labels(stored).items():
         node = tree["samples"].children.get(sample)
         if node is None:
             continue
-        label = label_sample(sample, hours)
         if "spectra" in node.children:
             for one in node.children["spectra"].children.values():
                 spectrum = one.to_dataset(inherit=False)
@@ -47,7 +49,8 @@ def describe_impedance(stored: Stored) -> Section | None:
         total = _total(node)
         if total is None:
             continue
-        sentences.extend(_sentences(sample, node, total))
+        known[sample] = node.children["conductivity"].to_dataset(inherit=False)
+        energies += _energy(sample, node, total)
         if int(np.isfinite(total[TEMPERATURE]).sum()) > 1:
             lines[label] = total.assign_attrs(_line(node))
     plots = []
@@ -74,13 +77,10 @@ def describe_impedance(stored: Stored) -> Section | None:
     return Section(
         key="impedance",
         title="Impedance",
-        sentences=tuple(sentences),
+        sentences=(*energies, *_failures(known), *_arcs(known)),
+        details=_arc_details(known),
         plots=tuple(plots),
-        tables=tuple(
-            view_table(name, stored.tables[name])
-            for name in _TABLES
-            if name in stored.tables
-        ),
+        tables=view_tables(stored, _TABLES),
     )
 
 
@@ -171,25 +171,64 @@ def _line(node: xr.DataTree) -> dict[str, float | str]:
     return {}
 
 
-def _sentences(sample: str, node: xr.DataTree, total: xr.Dataset) -> list[str]:
-    """Return what is said of a sample's arcs and its activation energy."""
-    found = []
-    whole = node.children["conductivity"].to_dataset(inherit=False)
-    if "remark" in whole:
-        for name in ("bulk", "grain_boundary"):
-            texts = whole["remark"].sel({CONTRIBUTION: name}).to_numpy().astype(str)
-            told = list(dict.fromkeys(text for text in texts if text))
-            if told:
-                more = f" (and {len(told) - 1} more like it)" if told[1:] else ""
-                found.append(f"{sample}: {told[0]}{more}.")
-    for place, status in enumerate(whole["status"].to_numpy().astype(str)):
-        if status not in {"converged", ""}:
-            file, why = (str(whole[n].to_numpy()[place]) for n in ("file", "reason"))
-            found.append(f"{sample}, {file}: fit {status}: {why}")
+def _energy(sample: str, node: xr.DataTree, total: xr.Dataset) -> list[str]:
+    """Return the activation energy of a sample in words."""
     line = _line(node)
-    if line:
-        found.append(
-            f"{sample}: activation energy of σT {line['energy_text']} over "
-            f"{int(np.isfinite(total[TEMPERATURE]).sum())} temperatures."
-        )
+    if not line:
+        return []
+    return [
+        f"{sample}: activation energy of σT {line['energy_text']} over "
+        f"{int(np.isfinite(total[TEMPERATURE]).sum())} temperatures."
+    ]
+
+
+def _failures(known: dict[str, xr.Dataset]) -> list[str]:
+    """Return the fits that did not end well."""
+    found = []
+    for sample, whole in known.items():
+        for place, status in enumerate(whole["status"].to_numpy().astype(str)):
+            if status not in {"converged", ""}:
+                file, why = (
+                    str(whole[n].to_numpy()[place]) for n in ("file", "reason")
+                )
+                found.append((f"{sample}, {file}", f"fit {status}: {why}"))
+    return fold_equal(found)
+
+
+def _arcs(known: dict[str, xr.Dataset]) -> list[str]:
+    """Return of which samples bulk or grain boundary cannot be told."""
+    found = []
+    for part in _PARTS:
+        hidden, some = [], []
+        for sample, whole in known.items():
+            told = _remarks(whole, part)
+            number = whole.sizes["measurement"]
+            if told and len(told) < number:
+                some.append(f"{sample} ({len(told)} of {number} spectra)")
+            elif told:
+                hidden.append(sample)
+        names = [*hidden, *some]
+        if names:
+            every = " (all of them)" if len(hidden) == len(known) > 1 else ""
+            title = part.replace("_", " ").capitalize()
+            found.append(f"{title} not identifiable in {join_names(names)}{every}.")
     return found
+
+
+def _arc_details(known: dict[str, xr.Dataset]) -> Details:
+    """Return why arcs cannot be told, sample by sample."""
+    said = []
+    for part in _PARTS:
+        for sample, whole in known.items():
+            told = list(dict.fromkeys(_remarks(whole, part)))
+            more = f" (and {len(told) - 1} more like it)" if told[1:] else ""
+            said += [(sample, f"{one}{more}.") for one in told[:1]]
+    return (("Why arcs are not identifiable", tuple(fold_equal(said))),) if said else ()
+
+
+def _remarks(whole: xr.Dataset, part: str) -> list[str]:
+    """Return the remarks on one contribution, those that are not empty."""
+    if "remark" not in whole or part not in whole[CONTRIBUTION].to_numpy():
+        return []
+    texts = whole["remark"].sel({CONTRIBUTION: part}).to_numpy().astype(str)
+    return [str(text) for text in texts if text]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import xarray as xr
@@ -14,10 +15,16 @@ from structkit.plot.interactive.index import (
     draw_variants,
 )
 from structkit.report.numbers import format_esd, format_ranged
-from structkit.report.page import Plot, Section
+from structkit.report.page import Plot, Section, TableView
 from structkit.report.sections.impedance import room_conductivity
-from structkit.report.stored import Stored, label_sample, sample_times
-from structkit.report.tables import view_table
+from structkit.report.sections.index_tables import (
+    name_technique,
+    view_samples,
+    view_weighted,
+)
+from structkit.report.stored import Stored, arrange_samples, sample_labels
+from structkit.report.tables import view_tables
+from structkit.report.words import join_names
 from structkit.schema import SAMPLE
 
 STRUCTURAL = "struct"
@@ -25,25 +32,13 @@ IMPEDANCE = "eis"
 _LEVEL = 0.05
 """p below which techniques are said to contradict one another."""
 _LEAST_POINTS = 2
-_TECHNIQUES = {
-    "xrd": "diffraction",
-    "raman": "Raman",
-    "nmr": "NMR",
-    "t1": "T1",
-    "eis": "conductivity",
-}
+_FEW = (
+    "no structural technique was measured: no number",
+    "one technique alone: its value, no consensus number",
+    "two techniques: both values, no consensus number",
+)
+"""Why there is no number to lead with, for so many structural techniques."""
 _INDICES = {"AI_lat": "latent", "AI_pool": "pooled", "AI_X": "diffraction alone"}
-
-
-def name_technique(name: str) -> str:
-    """Return a technique in words.
-
-    Examples
-    --------
-    >>> name_technique("xrd"), name_technique("xas")
-    ('diffraction', 'xas')
-    """
-    return _TECHNIQUES.get(name, name)
 
 
 def name_variant(name: str) -> str:
@@ -67,17 +62,15 @@ def describe_index(stored: Stored) -> Section | None:
     tree = stored.trees.get("index")
     if tree is None:
         return None
-    root = tree.to_dataset(inherit=False)
-    times = sample_times(stored)
-    labels = [
-        label_sample(name, times.get(name, math.nan))
-        for name in root[SAMPLE].to_numpy().astype(str)
-    ]
+    root = arrange_samples(stored, tree.to_dataset(inherit=False))
+    names = sample_labels(stored)
+    labels = [names[one] for one in root[SAMPLE].to_numpy().astype(str).tolist()]
     truth = stored.truth("amorphous_fraction")
     plots = []
     leading = leading_index(root)
     if "scores" in tree.children:
-        scores = _named(tree.children["scores"].to_dataset(inherit=False), root)
+        own = tree.children["scores"].to_dataset(inherit=False)
+        scores = arrange_samples(stored, _named(own, tree.to_dataset(inherit=False)))
         shown = _shown_index(root, leading)
         plots.append(
             Plot(
@@ -111,12 +104,30 @@ def describe_index(stored: Stored) -> Section | None:
         title="Amorphization index",
         sentences=tuple(_sentences(tree, root)),
         plots=tuple(one for one in plots if one.figures),
-        tables=tuple(
-            view_table(name, stored.tables[name])
-            for name in ("index", "scores")
-            if name in stored.tables
+        tables=(
+            *_own_tables(stored, tree, root),
+            *view_tables(stored, ("index", "scores")),
         ),
     )
+
+
+def _own_tables(stored: Stored, tree: xr.DataTree, root: xr.Dataset) -> list[TableView]:
+    """Return what leads for each sample, and the shares by weights of one's own."""
+    samples = root[SAMPLE].to_numpy().astype(str).tolist()
+    lines = [
+        (sample, scores_in_words(stored, sample), headline_of(root, sample))
+        for sample in samples
+    ]
+    found = [
+        view_samples(
+            [(a, b, c[2], explain(root, a, len(b))) for a, b, c in lines],
+            labels=sample_labels(stored),
+        )
+    ]
+    if "weighted" in tree.children:
+        weighted = tree.children["weighted"].to_dataset(inherit=False)
+        found.append(view_weighted(arrange_samples(stored, weighted)))
+    return found
 
 
 def _named(scores: xr.Dataset, root: xr.Dataset) -> xr.Dataset:
@@ -251,13 +262,49 @@ def scores_in_words(stored: Stored, sample: str) -> tuple[str, ...]:
     return tuple(told)
 
 
+def explain(root: xr.Dataset, sample: str, count: int) -> str:
+    """Return in plain words why a sample has no number to lead with.
+
+    Parameters
+    ----------
+    root : xarray.Dataset
+        Of ``index.nc``.
+    sample : str
+        Its name.
+    count : int
+        Structural techniques with a score; fewer than three give no consensus.
+    """
+    if headline_of(root, sample)[0]:
+        return ""
+    if str(root["conflict"].sel({SAMPLE: sample}).item()):
+        return "the techniques disagree; each value stands alone"
+    if count < len(_FEW):
+        return _FEW[count]
+    if STRUCTURAL not in root["variant"].to_numpy():
+        return ""
+    cell = root.sel({SAMPLE: sample, "index": leading_index(root)}, drop=True)
+    return plain_reason(str(cell["reason"].sel(variant=STRUCTURAL).item()))
+
+
+def plain_reason(reason: str) -> str:
+    """Return a stored reason with techniques called by words.
+
+    Examples
+    --------
+    >>> plain_reason("xrd and t1 alone on this sample")
+    'diffraction and T1 alone on this sample'
+    """
+    return re.sub(r"[A-Za-z0-9]+", lambda one: name_technique(one[0]), reason)
+
+
 def say_index(stored: Stored) -> list[str]:
-    """Return one sentence on each sample: its index, or why there is none."""
+    """Return the index of each sample that has one, then those without, by reason."""
     root = stored.root("index")
     if root is None:
         return []
     found = []
-    for sample in root[SAMPLE].to_numpy().astype(str).tolist():
+    without: dict[str, list[str]] = {}
+    for sample in arrange_samples(stored, root)[SAMPLE].to_numpy().astype(str).tolist():
         name, variant, shown = headline_of(root, sample)
         told = scores_in_words(stored, sample)
         if name:
@@ -265,8 +312,11 @@ def say_index(stored: Stored) -> list[str]:
             held = str(own["modalities"].item()).split()
             by = ", ".join(name_technique(one) for one in held)
             found.append(f"{sample}: {name} = {shown}, 95 %, from {by}.")
-        elif told:
-            found.append(f"{sample}: no consensus number: {'; '.join(told)}.")
+        else:
+            values = f" ({'; '.join(told)})" if told else ""
+            why = explain(root, sample, len(told)) or "no consensus number"
+            without.setdefault(why, []).append(f"{sample}{values}")
+    found += [f"{_start(why)}: {', '.join(names)}." for why, names in without.items()]
     return found
 
 
@@ -302,27 +352,32 @@ def _sentences(tree: xr.DataTree, root: xr.Dataset) -> list[str]:
         )
     elif calibration:
         found.append(f"The index is {calibration}.")
-    found += [one for one in str(root.attrs.get("remarks", "")).split("\n") if one]
-    if STRUCTURAL in root["variant"].to_numpy():
-        reasons: dict[str, list[str]] = {}
-        leading = leading_index(root)
-        one = root.sel(index=leading, variant=STRUCTURAL)
-        for sample in root[SAMPLE].to_numpy().astype(str):
-            own = one.sel({SAMPLE: sample})
-            if int(own["headline"]) != 1 and str(own["reason"].item()):
-                reasons.setdefault(str(own["reason"].item()), []).append(sample)
-        found += [f"{', '.join(names)}: {why}" for why, names in reasons.items()]
+    remarks = str(root.attrs.get("remarks", "")).split("\n")
+    found += [f"{_start(one.rstrip('.'))}." for one in dict.fromkeys(remarks) if one]
     if "agreement" in tree.children:
-        agreement = tree.children["agreement"].to_dataset(inherit=False)
-        for number, name in enumerate(agreement["modality"].to_numpy().astype(str)):
-            value, std, p = (
-                float(agreement[key].to_numpy()[number])
-                for key in ("difference", "difference_std", "p_value")
-            )
-            if math.isfinite(value) and math.isfinite(p):
-                says = "contradicts" if p < _LEVEL else "does not contradict"
-                found.append(
-                    f"{_start(name_technique(name))} {says} the other techniques: "
-                    f"difference {format_esd(value, std)}, p = {p:.2g}."
-                )
+        found += _say_agreement(tree.children["agreement"].to_dataset(inherit=False))
+    return found
+
+
+def _say_agreement(agreement: xr.Dataset) -> list[str]:
+    """Return which techniques contradict the others, and which do not."""
+    against, others = [], []
+    for number, name in enumerate(agreement["modality"].to_numpy().astype(str)):
+        value, std, p = (
+            float(agreement[key].to_numpy()[number])
+            for key in ("difference", "difference_std", "p_value")
+        )
+        if not (math.isfinite(value) and math.isfinite(p)):
+            continue
+        text = f"{name_technique(name)} by {format_esd(value, std)} (p = {p:.2g})"
+        (against if p < _LEVEL else others).append(text)
+    found = []
+    if against:
+        verb = "contradict" if against[1:] else "contradicts"
+        found.append(f"{_start(join_names(against))} {verb} the other techniques.")
+    if others:
+        found.append(
+            f"{'No other' if against else 'No'} technique contradicts the rest; they "
+            f"differ from it: {join_names(others)}."
+        )
     return found

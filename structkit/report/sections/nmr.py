@@ -9,12 +9,14 @@ import xarray as xr
 
 from structkit.plot.interactive.nmr import draw_lines, draw_recovery
 from structkit.report.page import Plot, Section
-from structkit.report.stored import Stored, label_sample, sample_times
-from structkit.report.tables import view_table
+from structkit.report.stored import Stored, arrange_samples, sample_labels
+from structkit.report.tables import view_tables
+from structkit.report.words import fold_equal
 from structkit.schema import SAMPLE, SITE
 
 _TABLES = ("nmr_composition", "nmr_sites", "t1", "nmr_relaxation", "nmr_remarks")
 _PRODUCT = "NTOC"
+_QUANTITIES = {"x": "x", "na_per_ta": "sodium per tantalum"}
 
 
 def describe_nmr(stored: Stored) -> Section | None:
@@ -23,18 +25,19 @@ def describe_nmr(stored: Stored) -> Section | None:
     if tree is None:
         return None
     spectra, recoveries = [], []
-    for sample, hours in sample_times(stored).items():
+    root = arrange_samples(stored, tree.to_dataset(inherit=False))
+    for sample, label in sample_labels(stored).items():
         node = tree.children.get(sample)
         if node is None:
             continue
-        label = label_sample(sample, hours)
         if "lines" in node.children:
             lines = node.children["lines"].to_dataset(inherit=False)
             spectra.append((label, draw_lines(lines)))
         for number, one in _recoveries(node):
             kelvin = float(one["temperature"]) if "temperature" in one else math.nan
             at = f", {kelvin:.0f} K" if math.isfinite(kelvin) else ""
-            recoveries.append((f"{label}, recovery {number}{at}", draw_recovery(one)))
+            drawn = draw_recovery(one, told=_told_sites(root, sample, one))
+            recoveries.append((f"{label}, recovery {number}{at}", drawn))
     plots = []
     if spectra:
         nucleus = str(tree.attrs.get("nucleus", "NMR"))
@@ -51,7 +54,8 @@ def describe_nmr(stored: Stored) -> Section | None:
             Plot(
                 key="nmr-recoveries",
                 caption="Areas of the lines against recovery delay with the laws whose "
-                "T1 is told; each over the end of its law.",
+                "T1 is told; each over the end of its law. Faint: a line without "
+                "one, over its largest area.",
                 figures=tuple(recoveries),
                 choice="recovery",
             )
@@ -59,13 +63,9 @@ def describe_nmr(stored: Stored) -> Section | None:
     return Section(
         key="nmr",
         title="NMR",
-        sentences=tuple(_sentences(tree.to_dataset(inherit=False))),
+        sentences=tuple(_sentences(root)),
         plots=tuple(plots),
-        tables=tuple(
-            view_table(name, stored.tables[name])
-            for name in _TABLES
-            if name in stored.tables
-        ),
+        tables=view_tables(stored, _TABLES),
     )
 
 
@@ -77,6 +77,23 @@ def _recoveries(node: xr.DataTree) -> list[tuple[str, xr.Dataset]]:
         (number, one.to_dataset(inherit=False))
         for number, one in node.children["t1"].children.items()
     ]
+
+
+def _told_sites(root: xr.Dataset, sample: str, recovery: xr.Dataset) -> set[str]:
+    """Return the sites of which a T1 is told: by the recovery itself, or by the root.
+
+    A recovery's own law tells where it was fitted well enough to have limits.
+    """
+    if {"t1_low", "t1_high", "chosen"} <= set(recovery.data_vars):
+        chosen = recovery["chosen"] > 0
+        ends = np.isfinite(recovery["t1_low"]) & np.isfinite(recovery["t1_high"])
+        told = (chosen & ends).any("law").to_numpy()
+        names = recovery["own_site"].to_numpy().astype(str)
+        return {str(name) for name, own in zip(names, told, strict=True) if own}
+    if "t1" not in root or sample not in root[SAMPLE].to_numpy():
+        return set()
+    own = np.isfinite(root["t1"].sel({SAMPLE: sample})).to_numpy()
+    return set(root[SITE].to_numpy()[own].astype(str).tolist())
 
 
 def composition_x(stored: Stored, sample: str) -> tuple[float, float, float]:
@@ -105,19 +122,20 @@ def product_t1(stored: Stored, sample: str) -> tuple[float, float]:
 
 
 def _sentences(root: xr.Dataset) -> list[str]:
-    """Return what is to be known of fits and compositions."""
-    found = []
+    """Return what is to be known of fits and compositions, equal things once."""
+    fits: list[tuple[str, str]] = []
+    told: list[tuple[str, str]] = []
     for sample in root[SAMPLE].to_numpy().astype(str):
         one = root.sel({SAMPLE: sample})
         status = str(one["status"].item()) if "status" in one else ""
         if status not in {"converged", ""}:
-            found.append(f"{sample}: line fit {status}: {one['reason'].item()}")
+            fits.append((sample, f"line fit {status}: {one['reason'].item()}."))
         if "quantity" not in one.coords:
             continue
-        for name in one["quantity"].to_numpy().astype(str):
+        for name, title in _QUANTITIES.items():
+            if name not in one["quantity"].to_numpy():
+                continue
             text = str(one["composition_remark"].sel(quantity=name).item())
-            value = float(one["composition_value"].sel(quantity=name))
-            if name in {"x", "na_per_ta"} and text and np.isfinite(value):
-                title = {"x": "x", "na_per_ta": "sodium per tantalum"}[name]
-                found.append(f"{sample}, {title}: {text}.")
-    return found
+            if text and np.isfinite(float(one["composition_value"].sel(quantity=name))):
+                told.append((sample, f"{title}: {text}."))
+    return [*fold_equal(fits), *fold_equal(told)]

@@ -14,8 +14,13 @@ from structkit.plot.interactive.raman import (
 from structkit.plot.raman_stored import stored_curves
 from structkit.report.numbers import format_number
 from structkit.report.page import Plot, Section
-from structkit.report.stored import Stored, label_sample, sample_times
-from structkit.report.tables import view_table
+from structkit.report.stored import (
+    Stored,
+    arrange_samples,
+    is_milled,
+    sample_labels,
+)
+from structkit.report.tables import view_tables
 from structkit.schema import METRIC, SAMPLE
 
 _TABLES = ("raman_metrics", "raman_hypotheses", "raman_bands", "raman_remarks")
@@ -38,14 +43,15 @@ def describe_raman(stored: Stored) -> Section | None:
     tree = stored.trees.get("raman")
     if tree is None:
         return None
-    root = tree.to_dataset(inherit=False)
-    stacked, single = {}, []
-    for sample, hours in sample_times(stored).items():
+    root = arrange_samples(stored, tree.to_dataset(inherit=False))
+    stacked, single, references = {}, [], set()
+    for sample, label in sample_labels(stored).items():
         try:
             curves = stored_curves(tree, sample)
         except SchemaError:
             continue
-        label = label_sample(sample, hours)
+        if not is_milled(stored, sample):
+            references.add(label)
         stacked[label] = curves
         single.append((label, draw_bands(curves)))
     plots = []
@@ -54,8 +60,11 @@ def describe_raman(stored: Stored) -> Section | None:
             Plot(
                 key="raman-spectra",
                 caption="Raman spectra less their baselines, the brightest spot of "
-                "each sample; thin: data, thick: the fitted bands together.",
-                figures=(("spectra", draw_stacked_spectra(stacked)),),
+                "each sample; thin: data, thick: the fitted bands together; grey: "
+                "references.",
+                figures=(
+                    ("spectra", draw_stacked_spectra(stacked, references=references)),
+                ),
             )
         )
         plots.append(
@@ -71,8 +80,8 @@ def describe_raman(stored: Stored) -> Section | None:
         plots.append(
             Plot(
                 key="raman-metrics",
-                caption="Metrics against milling time with 95 % limits. Hollow: the "
-                "data do not determine the metric.",
+                caption="Metrics against milling time with 95 % limits. Pale and "
+                "hollow: the data do not determine the metric.",
                 figures=tuple(metrics),
                 choice="metric",
             )
@@ -82,11 +91,7 @@ def describe_raman(stored: Stored) -> Section | None:
         title="Raman",
         sentences=tuple(_sentences(root)),
         plots=tuple(plots),
-        tables=tuple(
-            view_table(name, stored.tables[name])
-            for name in _TABLES
-            if name in stored.tables
-        ),
+        tables=view_tables(stored, _TABLES),
     )
 
 

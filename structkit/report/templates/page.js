@@ -6,6 +6,17 @@
   const canvases = Array.from(document.querySelectorAll(".canvas"));
   const waiting = new Set(canvases);
 
+  function unpack(packed) {
+    if (packed === undefined || packed.step === undefined) { return packed; }
+    const raw = atob(packed.bdata);
+    const numbers = new Float64Array(raw.length / 2);
+    for (let place = 0; place < numbers.length; place += 1) {
+      const count = raw.charCodeAt(2 * place) + 256 * raw.charCodeAt(2 * place + 1);
+      numbers[place] = count === 65535 ? NaN : packed.low + packed.step * count;
+    }
+    return numbers;
+  }
+
   function fit(layout, width) {
     if (width >= NARROW) { return layout; }
     layout.font.size = 11;
@@ -20,7 +31,8 @@
     waiting.delete(canvas);
     const figure = JSON.parse(canvas.nextElementSibling.textContent);
     figure.data.forEach(function (trace) {
-      if (typeof trace.x === "number") { trace.x = figure.data[trace.x].x; }
+      trace.x = typeof trace.x === "number" ? figure.data[trace.x].x : unpack(trace.x);
+      trace.y = unpack(trace.y);
     });
     canvas.style.minHeight = "";
     canvas.dataset.height = figure.layout.height;
