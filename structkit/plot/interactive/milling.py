@@ -105,7 +105,7 @@ class MillingAxis:
                     symbol=f"{symbol.removesuffix('-open')}-open" if aside else symbol,
                     texts=None
                     if texts is None
-                    else [texts[k] for k in np.flatnonzero(own)],
+                    else [texts[int(k)] for k in np.flatnonzero(own)],
                     xaxis=panel,
                     legendgroup=group,
                     showlegend=shown and not (aside and on_axis.any()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -115,7 +116,7 @@ def draw_recovery(
         is_told = told is None or name in told
         scale = float(np.nanmax(np.abs(curve if is_told else area))) or 1.0
         color = color_of(place)
-        faint = {} if is_told else {"opacity": _FAINT}
+        faint: dict[str, Any] = {} if is_told else {"opacity": _FAINT}
         if is_told:
             shown = np.concatenate([(area - std) / scale, (area + std) / scale])
             ends += [float(np.nanmin(shown)), float(np.nanmax(shown))]

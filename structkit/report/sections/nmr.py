@@ -92,7 +92,7 @@ def _told_sites(root: xr.Dataset, sample: str, recovery: xr.Dataset) -> set[str]
         return {str(name) for name, own in zip(names, told, strict=True) if own}
     if "t1" not in root or sample not in root[SAMPLE].to_numpy():
         return set()
-    own = np.isfinite(root["t1"].sel({SAMPLE: sample})).to_numpy()
+    own = np.isfinite(root["t1"].sel({SAMPLE: sample}).to_numpy())
     return set(root[SITE].to_numpy()[own].astype(str).tolist())
 
 
