@@ -308,9 +308,18 @@ def report_drawn(
     for name in TECHNIQUES:
         for kind in ("calibrated", "uncalibrated"):
             found = run(calibrated=kind == "calibrated", bias=name)
-            told = float(np.mean([one.conflict for one in found]))
-            right = float(np.mean([one.accused[:1] == (name,) for one in found]))
-            rows.append([name, kind, f"{100 * told:.1f} %", f"{100 * right:.1f} %"])
+            heard = [one for one in found if name in one.spoke]
+            told = float(np.mean([one.conflict for one in heard]))
+            right = float(np.mean([one.accused[:1] == (name,) for one in heard]))
+            rows.append(
+                [
+                    name,
+                    kind,
+                    f"{len(heard)}",
+                    f"{100 * told:.1f} %",
+                    f"{100 * right:.1f} %",
+                ]
+            )
             if kind == "calibrated":
                 floors.append(
                     Floor(
@@ -322,7 +331,7 @@ def report_drawn(
                 )
     false = float(np.mean([one.conflict for one in honest["calibrated"]]))
     floors.append(Floor(what="honest series with a conflict", value=false, limit=FALSE))
-    header = ["off", "kappa", "conflict told", "the technique itself named first"]
+    header = ["off", "kappa", "n", "conflict told", "the technique itself named first"]
     return [
         Section(
             title="From metrics with the errors of raw files",
@@ -334,9 +343,11 @@ def report_drawn(
             floors=tuple(floors),
             body=(
                 table(header, rows),
-                "Which of two techniques that differ is wrong cannot be known; with "
-                "three it can where the other two are precise enough. A bias of Raman "
-                "hides behind kappa where that is not calibrated.",
+                "Of n series in which the technique has a score of any milled sample "
+                "(Raman cannot always tell glass from crystal). Which of two that differ "
+                "is wrong cannot be known; with three it can where the other two are "
+                "precise enough. A bias of Raman hides behind kappa where that is not "
+                "calibrated.",
             ),
         ),
     ]

@@ -101,6 +101,8 @@ class Verdict:
     """Techniques said to stand off, the surest first."""
     conflict: bool
     """Whether any milled sample has a conflict."""
+    spoke: tuple[str, ...]
+    """Techniques with a score of any milled sample."""
 
 
 def digest_of_code() -> str:
@@ -230,6 +232,7 @@ def judge(
         high=of("high"),
         accused=tuple(one.name for one in off),
         conflict=any(conflicts),
+        spoke=tuple(e.name for e in evidence if bool((e.measured & milled).any())),
     )
 
 
