@@ -344,9 +344,9 @@ def report_drawn(
             body=(
                 table(header, rows),
                 "Of n series in which the technique has a score of any milled sample "
-                "(Raman cannot always tell glass from crystal). Which of two that differ "
-                "is wrong cannot be known; with three it can where the other two are "
-                "precise enough. A bias of Raman hides behind kappa where that is not "
+                "(Raman cannot always tell glass from crystal). Which of two that "
+                "differ is wrong cannot be known; with three it can where the other two "
+                "are precise enough. A bias of Raman hides behind kappa where that is not "
                 "calibrated.",
             ),
         ),
