@@ -343,10 +343,10 @@ def report_drawn(
             floors=tuple(floors),
             body=(
                 table(header, rows),
-                "Of n series in which the technique has a score of any milled sample "
-                "(Raman cannot always tell glass from crystal). Which of two that "
-                "differ is wrong cannot be known; with three it can where the other two "
-                "are precise enough. A bias of Raman hides behind kappa where that is not "
+                "Of n series in which the technique has a score of any milled sample; "
+                "Raman cannot always tell glass from crystal. Which of two that differ "
+                "is wrong cannot be known; with three it can where the other two are "
+                "precise. A bias of Raman hides behind kappa where that is not "
                 "calibrated.",
             ),
         ),
