@@ -14,14 +14,14 @@ import tempfile
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import xarray as xr
 
 from structkit.errors import OutputError, ReadError
+from structkit.netcdf import ENGINE, load_tree
 
-_ENGINE: Final = "h5netcdf"
 _CHUNK = 1 << 20
 
 
@@ -128,7 +128,7 @@ def read_dataset(path: str | Path) -> xr.Dataset:
         The file is absent or no netCDF file.
     """
     with _opening(path):
-        return xr.load_dataset(path, engine=_ENGINE)
+        return xr.load_dataset(path, engine=ENGINE)
 
 
 def write_tree(tree: xr.DataTree, path: str | Path) -> Path:
@@ -155,8 +155,8 @@ def read_tree(path: str | Path) -> xr.DataTree:
     ReadError
         The file is absent or no netCDF file.
     """
-    with _opening(path), xr.open_datatree(path, engine=_ENGINE) as tree:
-        return tree.load()
+    with _opening(path):
+        return load_tree(path)
 
 
 class Table(Protocol):
@@ -233,7 +233,7 @@ def _write(write: Callable[[Path], None], path: str | Path) -> Path:
 
 def _to_netcdf(dataset: xr.Dataset, path: Path) -> None:
     """Write a dataset with the project's engine."""
-    dataset.to_netcdf(path, engine=_ENGINE, encoding=_compressed(dataset))
+    dataset.to_netcdf(path, engine=ENGINE, encoding=_compressed(dataset))
 
 
 def _tree_to_netcdf(tree: xr.DataTree, path: Path) -> None:
@@ -241,7 +241,7 @@ def _tree_to_netcdf(tree: xr.DataTree, path: Path) -> None:
     encoding = {
         node.path: _compressed(node.to_dataset(inherit=False)) for node in tree.subtree
     }
-    tree.to_netcdf(path, engine=_ENGINE, encoding=encoding)
+    tree.to_netcdf(path, engine=ENGINE, encoding=encoding)
 
 
 def _compressed(dataset: xr.Dataset) -> dict[Hashable, dict[str, int | bool]]:

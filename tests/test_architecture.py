@@ -12,7 +12,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-GROUND = {"errors", "schema", "store", "uncertainty"}
+GROUND = {"errors", "netcdf", "schema", "store", "uncertainty"}
 MEASURED = {"io", "xrd", "raman", "eis", "nmr"}
 TOP = {"explore", "pipeline", "cli"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 HEAVY = (
     "geddes",
     "gemmi",
+    "h5py",
     "jinja2",
     "joblib",
     "lmfit",
