@@ -18,7 +18,7 @@
 #
 # From the files of a diffractometer to the amorphous content of each sample, in ten
 # cells. The series is synthetic (NaCl + TaCl5 + Na2O, milled under a Kapton film), so
-# the truth is known; for your own, change the path in cell 2.
+# the truth is known; for your own, change `series_file` in cell 2.
 
 # %%
 # 1. What is needed.
@@ -39,6 +39,8 @@ from structkit.synthetic.study import write_study
 # 2. The series: patterns, a standard's, the film alone, and one file about them.
 folder = Path(mkdtemp())
 series_file = write_study(folder / "measured", times_h=(1.0, 2.0, 4.0), spiked="2h")
+truth_file = series_file.with_name("truth.nc")
+truth = read_dataset(truth_file) if truth_file.exists() else None
 print(series_file.read_text())
 
 # %% [markdown]
@@ -52,8 +54,10 @@ results = structkit.run_refinement(series_file, folder / "results")
 print(results[["r_wp_percent", "gof"]].to_dataframe().round(2))
 
 # %%
-# 4. Look at a fit before believing anything.
-display(Image(folder / "results" / "figures" / "fits" / "2h.png"))
+# 4. Look at a fit before believing anything: here that in the middle of the series.
+names = [str(name) for name in results["sample"].values]
+shown = "2h" if "2h" in names else names[len(names) // 2]
+display(Image(folder / "results" / "figures" / "fits" / f"{shown}.png"))
 
 # %% [markdown]
 # The shares of the crystalline part say nothing about how much of the sample is
@@ -69,14 +73,13 @@ display(shares.round(3), contents.round(3))
 # 6. How amorphous, by which method, checked by which, and in words.
 stored = read_tree(folder / "results" / "crystallinity.nc")
 found = stored.to_dataset(inherit=False)
-truth = read_dataset(folder / "measured" / "truth.nc")
 plot_amorphous(found, truth=truth)
 print("\n".join(found["verdict"].to_numpy()))
 
 # %%
 # 7. Every method, applicable or why not.
 table = pd.read_csv(folder / "results" / "tables" / "amorphous.csv")
-display(table[table["sample"] == "2h"].drop(columns=["sample", "milling_time_h"]))
+display(table[table["sample"] == shown].drop(columns=["sample", "milling_time_h"]))
 
 # %% [markdown]
 # The instrument's constant comes from three phases of the unmilled mixture, whose
@@ -102,9 +105,9 @@ display(kinetics.round(3))
 # The end values, held against the truth.
 
 # %%
-known = truth["amorphous_fraction"].sel(sample=found["sample"])
-inside = (found["amorphous_fraction_low"] <= known + 1e-6) & (
-    found["amorphous_fraction_high"] >= known - 1e-6
-)
-assert int(inside.sum()) >= inside.size - 1, "95 % limits miss more than one sample"
-assert np.all(found["absolute"] == 1.0)
+if truth is not None:
+    known = truth["amorphous_fraction"].sel(sample=found["sample"])
+    low, high = (found[f"amorphous_fraction_{end}"] for end in ("low", "high"))
+    inside = (low <= known + 1e-6) & (high >= known - 1e-6)
+    assert int(inside.sum()) >= inside.size - 1, "95 % limits miss more than one sample"
+    assert np.all(found["absolute"] == 1.0)
