@@ -69,9 +69,9 @@ from structkit.synthetic.raman_truth import RamanTruth
 # ## Read and prepare
 #
 # Silicon first: its line lies at 520.7 cm-1, so the file tells how much the axis reads
-# low or high, and how sharp a line the instrument can draw. Spectra of your own (LabSpec,
-# Renishaw, WITec, JCAMP-DX, text) come with their series file, which names the silicon
-# spectrum, too; it takes the place of what is simulated here.
+# low or high, and how sharp a line the instrument can draw. Spectra of your own
+# (LabSpec, Renishaw, WITec, JCAMP-DX, text) come with their series file, which names
+# the silicon spectrum, too; it takes the place of what is simulated here.
 
 # %%
 series_file = None  # your own: Path("series.toml")
@@ -308,7 +308,9 @@ if known is not None:
         assert int(inside.sum()) >= 2, "95 % limits miss more than one sample of three"
     loss = milled["metric_value"].sel(metric="S_ax").values
     assert np.all(np.diff(loss) > 0.0), "the 405 line's share is lost along milling"
-    assert not milled["metric_resolved"].sel(metric="r_O").any(), "a bridge was invented"
+    assert not milled["metric_resolved"].sel(metric="r_O").any(), (
+        "a bridge was invented"
+    )
 
 # %% [markdown]
 # ## By hand

@@ -79,9 +79,9 @@ if any(sample.raman for sample in series.samples):
 # ## What each technique says
 #
 # A score is the share without long-range order as one technique alone sees it. Its
-# uncertainty holds what that technique cannot know: diffraction its instrument constant,
-# Raman the ratio of cross-sections (a factor of two), NMR where its two end samples lie.
-# Scores may lie outside 0..1; they are not cut.
+# uncertainty holds what that technique cannot know: diffraction its instrument
+# constant, Raman the ratio of cross-sections (a factor of two), NMR where its two end
+# samples lie. Scores may lie outside 0..1; they are not cut.
 
 # %%
 # 5. Scores, and the joint index with its band. Open symbols: not to be led with.
@@ -111,8 +111,8 @@ print(root.attrs["remarks"])
 # %% [markdown]
 # ## When one technique is wrong
 #
-# The NMR line of the milled samples is moved by 0.4 of the distance between its ends, as
-# a wrong chemical-shift reference would. Nothing else changes.
+# The NMR line of the milled samples is moved by 0.4 of the distance between its ends,
+# as a wrong chemical-shift reference would. Nothing else changes.
 
 # %%
 # 7. The same series with one technique biased.
@@ -131,8 +131,9 @@ spoilt = combine_metrics(biased)
 display(spoilt["agreement"].to_dataset().to_dataframe().round(3))
 
 # %% [markdown]
-# No consensus is made of techniques that disagree: the headline is gone, and the conflict
-# names who stands off. Who is right the numbers cannot say; that takes a third witness.
+# No consensus is made of techniques that disagree: the headline is gone, and the
+# conflict names who stands off. Who is right the numbers cannot say; that takes a third
+# witness.
 
 # %%
 # 8. The conflict in words, and no headline.
@@ -181,8 +182,8 @@ display(ax.figure)
 # ## Own weights
 #
 # Weights are the analyst's opinion. They are shown with all that other opinions would
-# give: each corner is one technique alone, the dashed line is where the share is the one
-# of these weights.
+# give: each corner is one technique alone, the dashed line is where the share is the
+# one of these weights.
 
 # %%
 # 11. Equal weights, and all others.

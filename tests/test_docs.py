@@ -114,8 +114,8 @@ def blocks(language: str) -> list[tuple[str, str]]:
     found = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        for block in re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL):
-            found.append((page.name, block))
+        blocks = re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+        found.extend((page.name, block) for block in blocks)
     return found
 
 

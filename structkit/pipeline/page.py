@@ -39,9 +39,9 @@ _INTRODUCTION = """\
 # Stored files
 
 Written by `python -m structkit.pipeline.page > docs/stored_files.md` from the columns
-and schemas themselves; a test holds the page against them. Beside these files a folder of
-results has `report.html` ([report.md](report.md)), `provenance.json`, `figures/` where
-they were asked for, and `patterns/*.nc`, from which a refinement is resumed.
+and schemas themselves; a test holds the page against them. Beside these files a folder
+of results has `report.html` ([report.md](report.md)), `provenance.json`, `figures/`
+where they were asked for, and `patterns/*.nc`, from which a refinement is resumed.
 
 ## Tables
 
@@ -113,7 +113,7 @@ TABLES = (
         name="flags",
         row="remark of the diffraction",
         columns=tuple(map(str, flags_table(()).columns)),
-        remark="`code` of the broken assumption or doubt; `sample` empty: of the series",
+        remark="`code` of the broken assumption or doubt; `sample` empty: the series",
     ),
     StoredTable(
         name="joint",
@@ -166,15 +166,15 @@ TABLES = (
         name="conductivity",
         row="spectrum, contribution",
         columns=eis.CONDUCTIVITY_COLUMNS,
-        remark="`contribution` bulk, grain_boundary, total; `in_band` 0: the arc's peak "
-        "lies outside the measured band",
+        remark="`contribution` bulk, grain_boundary, total; `in_band` 0: the arc's "
+        "peak lies outside the measured band",
     ),
     StoredTable(
         name="arrhenius",
         row="line",
         columns=eis.ARRHENIUS_COLUMNS,
-        remark="`convention` ln_sigma_T (the one to quote) or ln_sigma; `points` all, or "
-        "in_band",
+        remark="`convention` ln_sigma_T (the one to quote) or ln_sigma; `points` all, "
+        "or in_band",
     ),
     StoredTable(
         name="polarization",
@@ -199,7 +199,8 @@ TABLES = (
         row="sample, line",
         columns=nmr.SITE_COLUMNS,
         remark="`population` after saturation and flip angle; `lifetime_width_Hz` "
-        "1/(pi T1), `_rest_` what it leaves of the width; `trades_with`: known as a sum",
+        "1/(pi T1), `_rest_` what it leaves of the width; `trades_with`: known as "
+        "a sum",
     ),
     StoredTable(
         name="nmr_composition",
