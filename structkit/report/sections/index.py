@@ -125,7 +125,7 @@ def _own_tables(stored: Stored, tree: xr.DataTree, root: xr.Dataset) -> list[Tab
         )
     ]
     if "weighted" in tree.children:
-        weighted = tree.children["weighted"].to_dataset(inherit=False)
+        weighted = tree.children["weighted"].to_dataset()
         found.append(view_weighted(arrange_samples(stored, weighted)))
     return found
 
@@ -361,7 +361,8 @@ def _sentences(tree: xr.DataTree, root: xr.Dataset) -> list[str]:
 
 def _say_agreement(agreement: xr.Dataset) -> list[str]:
     """Return which techniques contradict the others, and which do not."""
-    against, others = [], []
+    against: list[str] = []
+    others: list[str] = []
     for number, name in enumerate(agreement["modality"].to_numpy().astype(str)):
         value, std, p = (
             float(agreement[key].to_numpy()[number])
