@@ -89,7 +89,7 @@ def _diffraction(stored: Stored) -> Iterator[Drawn]:
         truth = stored.truth("amorphous_fraction")
         contents = _milled(stored, contents)
         truth = None if truth is None else _milled(stored, truth)
-        title = "Amorphous weight fraction of what was milled"
+        title = "Amorphous weight fraction"
         yield "amorphous", title, partial(plot_amorphous, contents, truth=truth)
     tree = stored.trees.get("refine")
     if tree is None:

@@ -16,7 +16,7 @@ from structkit.report.words import Details
 
 _FOLDER = "templates"
 _PRINTED_ROWS = 40
-_UPRIGHT_COLUMNS = 9
+_UPRIGHT_COLUMNS = 8
 _PLAIN = ",:;()/+=@!$*"
 """Letters of a table that an address and an attribute in quotes take as they are."""
 _POLICY = (

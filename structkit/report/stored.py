@@ -58,7 +58,7 @@ class Stored:
     """Milling time of each sample, ``h``, in the order of the page."""
 
     def __post_init__(self) -> None:
-        """Find roles and times of the samples, once."""
+        """Find roles and order once; they are asked for often."""
         object.__setattr__(self, "roles", _find_roles(self))
         object.__setattr__(self, "times", _find_times(self))
 

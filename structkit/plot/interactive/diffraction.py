@@ -48,6 +48,8 @@ _ABSOLUTE = (
 )
 _TWO_THETA = "2θ (°)"
 _ROOM = 1.06
+_ASIDE = 0.012
+"""Distance between methods, as a share of the axis."""
 
 
 def draw_stacked_patterns(
@@ -296,20 +298,21 @@ def _other_methods(contents: xr.Dataset, axis: MillingAxis) -> list[Trace]:
     """Return the methods that apply beside the one that speaks, a little aside."""
     found: list[Trace] = []
     known = contents[_METHOD].to_numpy().astype(str) if _METHOD in contents.dims else ()
-    for number, method in enumerate(one for one in _ABSOLUTE if one in known):
+    drawn = 0
+    for method in (one for one in _ABSOLUTE if one in known):
         one = contents.sel({_METHOD: method})
         beside = contents["amorphous_fraction_method"].to_numpy() != method
         value = one["method_value"].to_numpy()
         place = _ABSOLUTE.index(method) + 1
+        kept = (one["method_applicable"].to_numpy() > 0) & beside & np.isfinite(value)
+        drawn += bool(kept.any())
         found += axis.points(
             value,
             method.replace("_", " "),
             color_of(place),
-            kept=(one["method_applicable"].to_numpy() > 0)
-            & beside
-            & np.isfinite(value),
+            kept=kept,
             symbol=f"{symbol_of(marker_of(place))}-open",
-            shift=0.012 * (number + 1),
+            shift=_ASIDE * drawn,
         )
     return found
 

@@ -93,7 +93,8 @@ def draw_scores(
         height=460,
         x={
             "tickvals": place.tolist(),
-            "ticktext": [plain_text(one) for one in labels],
+            "ticktext": [plain_text(one).replace(" (", "<br>(") for one in labels],
+            "ticklabeloverflow": "allow",
             "range": [-0.5, len(samples) - 0.5],
             "showgrid": False,
         },
@@ -203,7 +204,8 @@ def draw_variants(
         y_title="index (95 %)",
         x={
             "tickvals": place.tolist(),
-            "ticktext": [plain_text(one) for one in labels],
+            "ticktext": [plain_text(one).replace(" (", "<br>(") for one in labels],
+            "ticklabeloverflow": "allow",
             "range": [-0.5, len(labels) - 0.5],
             "showgrid": False,
         },

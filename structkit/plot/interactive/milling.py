@@ -105,7 +105,7 @@ class MillingAxis:
                     symbol=f"{symbol.removesuffix('-open')}-open" if aside else symbol,
                     texts=None
                     if texts is None
-                    else [texts[int(k)] for k in np.flatnonzero(own)],
+                    else [texts[k] for k in np.flatnonzero(own).tolist()],
                     xaxis=panel,
                     legendgroup=group,
                     showlegend=shown and not (aside and on_axis.any()),
@@ -216,6 +216,7 @@ def make_milling_figure(
         "tickvals": list(range(number)),
         "ticktext": [plain_text(name) for name in axis.references],
         "title": {"text": "references", "standoff": 8},
+        "ticklabeloverflow": "allow",
         "showgrid": False,
         "zeroline": False,
         "showline": True,

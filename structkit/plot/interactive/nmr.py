@@ -116,7 +116,6 @@ def draw_recovery(
         is_told = told is None or name in told
         scale = float(np.nanmax(np.abs(curve if is_told else area))) or 1.0
         color = color_of(place)
-        faint: dict[str, Any] = {} if is_told else {"opacity": _FAINT}
         if is_told:
             shown = np.concatenate([(area - std) / scale, (area + std) / scale])
             ends += [float(np.nanmin(shown)), float(np.nanmax(shown))]
@@ -131,7 +130,7 @@ def draw_recovery(
                 symbol=symbol_of(marker_of(place)),
                 size=7 if is_told else 5,
                 legendgroup=name,
-                **faint,
+                opacity=1.0 if is_told else _FAINT,
             )
         )
         if is_told:

@@ -125,7 +125,7 @@ def _own_tables(stored: Stored, tree: xr.DataTree, root: xr.Dataset) -> list[Tab
         )
     ]
     if "weighted" in tree.children:
-        weighted = tree.children["weighted"].to_dataset(inherit=False)
+        weighted = tree.children["weighted"].to_dataset()
         found.append(view_weighted(arrange_samples(stored, weighted)))
     return found
 

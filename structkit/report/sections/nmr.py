@@ -89,7 +89,7 @@ def _told_sites(root: xr.Dataset, sample: str, recovery: xr.Dataset) -> set[str]
         ends = np.isfinite(recovery["t1_low"]) & np.isfinite(recovery["t1_high"])
         told = (chosen & ends).any("law").to_numpy()
         names = recovery["own_site"].to_numpy().astype(str)
-        return {str(name) for name, own in zip(names, told, strict=True) if own}
+        return {str(name) for name, known in zip(names, told, strict=True) if known}
     if "t1" not in root or sample not in root[SAMPLE].to_numpy():
         return set()
     own = np.isfinite(root["t1"].sel({SAMPLE: sample}).to_numpy())

@@ -23,6 +23,7 @@
     layout.margin.l = 48;
     layout.margin.r = 8;
     layout.legend.font.size = 10;
+    if (layout.xaxis2) { layout.xaxis2.tickangle = -90; }
     return layout;
   }
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 from click.testing import CliRunner
 
 from structkit.cli.report import command
 from structkit.errors import ReadError
+from structkit.plot.interactive.figure import unpack_array
 from structkit.report.page import Page
 from structkit.report.stored import read_stored
 from structkit.report.write import compose_page, write_report
@@ -84,7 +87,8 @@ def test_verdict_comes_first_with_conflict_and_limits(page: Page) -> None:
         "What cannot be concluded",
     ]
     said = findings["What the data say"]
-    assert "4h: σ = 4.41(12) mS cm⁻¹ (25 °C), Eₐ = 0.340(12) eV." in said
+    assert f"Total σ in mS cm⁻¹ (25 °C): {IMAGE} 4.41(12), 4h 4.41(12)." in said
+    assert f"Eₐ of σT in eV: {IMAGE} 0.340(12), 4h 0.340(12)." in said
     assert findings["Where the data conflict"] == (
         "4h: Raman is 0.3 above the rest",
         "4h: atoms do not add up",
@@ -93,8 +97,11 @@ def test_verdict_comes_first_with_conflict_and_limits(page: Page) -> None:
 
 
 def test_two_techniques_give_both_values_and_no_consensus(page: Page) -> None:
-    said = dict(page.findings)["Amorphization index"][0]
-    assert said == "unmilled: no consensus number: diffraction 0.00(3); Raman 0.02(3)."
+    said = dict(page.findings)["Amorphization index"][-1]
+    assert said == (
+        "Two techniques: both values, no consensus number: "
+        "unmilled (diffraction 0.00(3); Raman 0.02(3))."
+    )
     rows = {row[0].text: row[1:] for row in page.key_table.rows}
     cell = rows["amorphization index (95 %)"][0]
     assert cell.text == "no consensus"
@@ -126,6 +133,82 @@ def test_a_truth_without_samples_is_not_that_of_a_control(
         table = compose_page(read_stored(tmp_path)).key_table
         cells = next(row for row in table.rows if row[0].text == "NMR: x (95 %)")
         assert cells[1].notes == notes
+
+
+def test_references_come_last_and_have_no_place_on_the_milling_axis(
+    results: Path, tmp_path: Path
+) -> None:
+    for stage in ("crystallinity", "index"):
+        tree = read_tree(results / f"{stage}.nc")
+        tree.dataset = tree.to_dataset(inherit=False).assign_coords(
+            role=("sample", ["unmilled", "glass_reference", "milled"])
+        )
+        write_tree(tree, tmp_path / f"{stage}.nc")
+    shutil.copy(results / "truth.nc", tmp_path)
+    page = compose_page(read_stored(tmp_path))
+    assert page.key_table.header == ("quantity", "unmilled", "4h", IMAGE)
+    plots = {plot.key: plot for one in page.sections for plot in one.plots}
+    figure = plots["amorphous"].figures[0][1]
+    assert figure["layout"]["xaxis2"]["ticktext"] == [html.escape(IMAGE, quote=False)]
+    for trace in figure["data"]:
+        on_axis = trace.get("xaxis", "x") == "x"
+        assert (1.0 in unpack_array(trace["x"])) is False
+        assert on_axis or trace["marker"]["symbol"].endswith("-open")
+    dashed = [one for one in figure["data"] if one["mode"] == "lines"]
+    assert [unpack_array(one["x"]).tolist() for one in dashed] == [[0.0, 4.0]]
+
+
+def test_weights_of_ones_own_are_a_table_with_a_warning(
+    results: Path, tmp_path: Path
+) -> None:
+    tree = read_tree(results / "index.nc")
+    names = tree["sample"].to_numpy()
+    share = {"value": 0.5, "low": 0.4, "high": 0.6, "least": 0.25, "most": 0.75}
+    tree["weighted"] = xr.DataTree(
+        xr.Dataset(
+            {name: ("sample", np.full(3, one)) for name, one in share.items()},
+            {"sample": names},
+        )
+    )
+    write_tree(tree, tmp_path / "index.nc")
+    page = compose_page(read_stored(tmp_path))
+    (table,) = (
+        one
+        for section in page.sections
+        for one in section.tables
+        if one.key == "table-index-weighted"
+    )
+    assert [cell.text for cell in table.rows[0]] == [
+        "unmilled",
+        "0.50 (0.40 to 0.60)",
+        "0.25",
+        "0.75",
+    ]
+    assert "disagreement" in table.remark
+
+
+def test_run_tells_versions_stages_and_what_failed(
+    results: Path, tmp_path: Path
+) -> None:
+    alone(results, tmp_path, "nmr")
+    stages = {
+        "nmr": {"status": "done", "seconds": 2.5, "date": "2026-01-02T03:04:05Z"},
+        "eis": {"status": "failed", "reason": "no such file"},
+    }
+    told = {
+        "software": "structkit 0.1.0",
+        "started": "2026-01-02T03:00:00Z",
+        "packages": {"numpy": "2.0"},
+        "stages": stages,
+    }
+    (tmp_path / "provenance.json").write_text(json.dumps(told))
+    page = compose_page(read_stored(tmp_path))
+    sections = {one.key: one for one in page.sections}
+    assert "eis, failed: no such file" in sections["flags"].sentences[0]
+    assert "Packages: numpy 2.0." in sections["run"].sentences
+    rows = [[cell.text for cell in row] for row in sections["run"].tables[0].rows]
+    assert rows[0][:4] == ["nmr", "done", "2026-01-02T03:04:05Z", "2.5"]
+    assert "2026-01-02" in page.subtitle
 
 
 def test_conductivity_is_drawn_only_over_an_index_without_it(page: Page) -> None:
