@@ -134,7 +134,9 @@ def test_the_index_itself_says_why_there_is_no_number(tmp_path: Path) -> None:
         'id = "a"\nrole = "unmilled"\nmilling_time = 0\nxrd = "a.xy"',
         'id = "b"\nraman = "a.txt"',
     )
-    path = write_file(tmp_path, *roles, 'id = "c"\nrole = "glass_reference"')
+    path = write_file(
+        tmp_path, *roles, 'id = "c"\nrole = "glass_reference"\nnmr = "a.fid"'
+    )
     assert tell(tmp_path, path)["index"] == (
         "No joint index for 0h and 1h: two alone. 1h: nmr stands off. "
         "kappa is not calibrated."
