@@ -275,7 +275,10 @@ STAGES: Final = (
 )
 """All stages, in order."""
 
-COMMON_ROOMS: Final = ("errors.py", "schema", "store.py", "uncertainty.py")
+COMMON_ROOMS: Final = (
+    *("errors.py", "schema", "store.py", "netcdf.py"),
+    "uncertainty.py",
+)
 """Source that the numbers of every stage depend on."""
 READING_ROOMS: Final = ("io", "structures", "../cifs")
 """The same of those that read measurements."""
