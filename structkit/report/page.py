@@ -64,7 +64,7 @@ class TableView:
     rows: tuple[tuple[Cell, ...], ...]
     """Cells, as many as there are names."""
     csv: str
-    """The whole table, unrounded, for the download."""
+    """The whole table for the download, its numbers to ten digits."""
     file_name: str
     """Of the download."""
     is_open: bool = False

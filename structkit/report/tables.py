@@ -14,6 +14,8 @@ from structkit.report.page import Cell, TableView
 from structkit.report.stored import Stored, Table, sample_times
 
 SHOWN_ROWS = 200
+_CSV_DIGITS = 10
+_LONG = 12
 _UNITS = {
     "h": "h",
     "nm": "nm",
@@ -78,7 +80,7 @@ def view_table(
     title: str = "",
     order: Mapping[str, int] | None = None,
 ) -> TableView:
-    """Return a stored table as it is shown; the download holds it as it was stored.
+    """Return a stored table as it is shown; the download has all rows, to ten digits.
 
     Parameters
     ----------
@@ -114,7 +116,7 @@ def view_table(
         title=title or TITLES.get(name, name.replace("_", " ")),
         header=tuple(head_of(one) for one in shown),
         rows=cells,
-        csv=write_csv(names, [[row[one] for one in names] for row in rows]),
+        csv=write_csv(names, [[_short(row[one]) for one in names] for row in rows]),
         file_name=f"{name}.csv",
         is_open=is_open,
         remark=remark if rows else "No rows.",
@@ -184,7 +186,20 @@ def _cell(row: Mapping[str, str], name: str, std_name: str | None) -> Cell:
         number = f"{value:.12g}" if math.isfinite(value) else ""
         return Cell(text=subscript_words(text), sort=number)
     std = parse_number(row[std_name]) if std_name else math.nan
-    return Cell(text=format_esd(value, std), sort=f"{value:.8g}")
+    return Cell(text=format_esd(value, std), sort=f"{value:.7g}")
+
+
+def _short(text: str) -> str:
+    """Return a stored cell; of a long number ten digits, beyond any uncertainty.
+
+    Examples
+    --------
+    >>> _short("0.029647456180414665"), _short("unmilled"), _short("0.5")
+    ('0.02964745618', 'unmilled', '0.5')
+    """
+    if len(text) <= _LONG or not math.isfinite(parse_number(text)):
+        return text
+    return f"{parse_number(text):.{_CSV_DIGITS}g}"
 
 
 def format_cell(value: float) -> Cell:
