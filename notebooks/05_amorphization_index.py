@@ -128,7 +128,7 @@ span = end_of("glass_reference") - end_of("crystalline_reference")
 moved = metrics[name] + 0.4 * span * (metrics["role"] == "milled")
 biased = metrics.assign({name: moved.assign_attrs(metrics[name].attrs)})
 spoilt = combine_metrics(biased)
-display(spoilt["agreement"].to_dataset().to_dataframe().round(3))
+display(spoilt["agreement"].to_dataset(inherit=False).to_dataframe().round(3))
 
 # %% [markdown]
 # No consensus is made of techniques that disagree: the headline is gone, and the
@@ -138,8 +138,8 @@ display(spoilt["agreement"].to_dataset().to_dataframe().round(3))
 # %%
 # 8. The conflict in words, and no headline.
 wrong = spoilt.to_dataset(inherit=False)
-for sample, text in zip(wrong["sample"].values, wrong["conflict"].values, strict=True):
-    print(f"{sample}: {text}" * bool(text))
+conflicts = wrong["conflict"].to_series()
+display(conflicts[conflicts != ""].to_dict())
 print("to lead with:", int(root["headline"].sum()), "->", int(wrong["headline"].sum()))
 
 # %% [markdown]
@@ -190,7 +190,7 @@ display(ax.figure)
 names = [str(one) for one in scores["modality"].values[scores["structural"].values > 0]]
 weighted = combine_metrics(metrics, weights=dict.fromkeys(names, 1.0))
 spoken = scores["score"].sel(modality=names).notnull().sum("modality")
-most = str(spoken["sample"].values[int(spoken.argmax())])
+most = str(spoken.idxmax("sample").item())
 if int(spoken.max()) in (2, 3):
     display(plot_weights(weighted, sample=most).figure)
 

@@ -113,7 +113,7 @@ def _weighted_of(tree: xr.DataTree, sample: str) -> xr.Dataset:
 def _say(one: xr.Dataset) -> str:
     """Return the user's share and what any weights would give."""
     value, least, most = (float(one[name]) for name in ("value", "least", "most"))
-    return f"{value:.2f} by these weights, {least:.2f} to {most:.2f} by any"
+    return f"{value:.2f} by these weights\n{least:.2f} to {most:.2f} by any"
 
 
 def _draw_line(ax: Axes, one: xr.Dataset, weight: Floats, share: Floats) -> None:
