@@ -156,7 +156,8 @@ def _diffraction(series: SeriesFile, output: Path) -> Iterator[Limit]:
             f"({_end(_text(root, failed[0], 'reason')).rstrip('.')}).",
         )
     fitted = [name for name in names if name not in failed]
-    yield from _amounts(root, fitted)
+    contents = _root(output / "crystallinity.nc")
+    yield from _amounts(root if contents is None else contents, fitted)
     if root.attrs.get("instrument_calibrated") == "false":
         yield Limit(
             topic="xrd",

@@ -68,6 +68,19 @@ def test_every_technique_that_was_not_measured_is_named(tmp_path: Path) -> None:
     assert set(told) == {"xrd", "raman", "nmr"}
 
 
+def test_contents_found_again_are_those_that_count(tmp_path: Path) -> None:
+    unknown = dict.fromkeys(
+        ("amorphous_fraction", "amorphous_fraction_low", "amorphous_fraction_high"),
+        [np.nan] * 3,
+    )
+    write_dataset(refined(**unknown), tmp_path / "refine.nc")
+    path = write_file(tmp_path, 'id = "a"\nxrd = "a.xy"')
+    assert "is not known" in tell(tmp_path, path)["xrd"]
+    # as structkit crystallinity leaves it, with a mixture given since
+    write_dataset(refined(), tmp_path / "crystallinity.nc")
+    assert "is not known" not in tell(tmp_path, path)["xrd"]
+
+
 def test_a_pattern_that_failed_is_named_with_its_reason(tmp_path: Path) -> None:
     write_dataset(refined(), tmp_path / "refine.nc")
     told = tell(tmp_path, write_file(tmp_path, 'id = "a"\nxrd = "a.xy"'))
