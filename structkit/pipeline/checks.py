@@ -39,7 +39,7 @@ _LEAKY = 0.99
 _SIGMAS = 3.0
 _PELLET_STD = 0.05
 """Relative 1 sigma of a pellet whose errors were not stated."""
-_SEEN = 5.0
+_SEEN = 3.0
 """Sigma of its area from which a line counts as there."""
 _KNOWN = 0.5
 """Relative 1 sigma up to which a T1 counts as measured."""
