@@ -243,7 +243,10 @@ def headline_of(root: xr.Dataset, sample: str) -> tuple[str, str, str]:
 
 
 def scores_in_words(stored: Stored, sample: str) -> tuple[str, ...]:
-    """Return the score of each structural technique of a sample, as 0.81(3)."""
+    """Return the score of each structural technique of a sample, as 0.81(3).
+
+    Where a technique only bounds the share, its bounds.
+    """
     tree = stored.trees.get("index")
     if tree is None or "scores" not in tree.children:
         return ()
@@ -254,11 +257,18 @@ def scores_in_words(stored: Stored, sample: str) -> tuple[str, ...]:
     for number, name in enumerate(scores["modality"].to_numpy().astype(str)):
         if "structural" in scores and not int(scores["structural"][number]):
             continue
-        value, std = (
-            float(scores[n].to_numpy()[place, number]) for n in ("score", "score_std")
+        value, std, low, high = (
+            float(scores[n].to_numpy()[place, number]) if n in scores else math.nan
+            for n in ("score", "score_std", "score_low", "score_high")
         )
         if math.isfinite(value):
             told.append(f"{name_technique(name)} {format_esd(value, std)}")
+        elif math.isfinite(low) or math.isfinite(high):
+            least = low if math.isfinite(low) else 0.0
+            most = high if math.isfinite(high) else 1.0
+            told.append(
+                f"{name_technique(name)} {least:.2f} to {most:.2f}, bounds only"
+            )
     return tuple(told)
 
 

@@ -18,6 +18,7 @@ from structkit.cli.report import command
 from structkit.errors import ReadError
 from structkit.plot.interactive.figure import unpack_array
 from structkit.report.page import Page
+from structkit.report.sections.index import scores_in_words
 from structkit.report.stored import read_stored
 from structkit.report.write import compose_page, write_report
 from structkit.store import read_tree, write_dataset, write_tree
@@ -106,6 +107,28 @@ def test_two_techniques_give_both_values_and_no_consensus(page: Page) -> None:
     cell = rows["amorphization index (95 %)"][0]
     assert cell.text == "no consensus"
     assert cell.notes == ("diffraction 0.00(3)", "Raman 0.02(3)")
+
+
+def test_bounds_stand_where_a_technique_gives_no_value(
+    results: Path, tmp_path: Path
+) -> None:
+    tree = read_tree(results / "index.nc")
+    scores = tree.children["scores"].to_dataset(inherit=False)
+    place, number = 0, scores["modality"].to_numpy().astype(str).tolist().index("xrd")
+    for name, value in (
+        ("score", np.nan),
+        ("score_std", np.nan),
+        ("score_low", 0.02),
+        ("score_high", 0.4),
+    ):
+        numbers = scores[name].to_numpy().copy()
+        numbers[place, number] = value
+        scores[name] = (scores[name].dims, numbers, scores[name].attrs)
+    nodes = {"/": tree.to_dataset(inherit=False), "scores": scores}
+    write_tree(xr.DataTree.from_dict(nodes), tmp_path / "index.nc")
+    sample = str(tree["sample"].to_numpy()[place])
+    told = scores_in_words(read_stored(tmp_path), sample)
+    assert "diffraction 0.02 to 0.40, bounds only" in told
 
 
 def test_key_table_has_bounds_limits_and_truth(page: Page) -> None:
