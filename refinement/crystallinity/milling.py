@@ -200,6 +200,32 @@ def expected_phases(sample: str, facts: SeriesFacts) -> dict[str, float]:
     return {phase: w for phase, w in weighed.items() if phase not in consumed}
 
 
+def made_of_others(phase: str, facts: SeriesFacts, sample: str) -> tuple[str, ...]:
+    """Return weighed phases that together hold every element of another one.
+
+    An exchange such as Na2O + TaCl5 can form the NaCl that was weighed in too.
+
+    Parameters
+    ----------
+    phase : str
+        A weighed phase.
+    facts : SeriesFacts
+        Formulas.
+    sample : str
+        Whose mixture it is.
+    """
+    formulas = facts.formulas
+    asked = set(parse_formula(formulas[phase]))
+    others = tuple(
+        other
+        for other in facts.samples[sample].weighed
+        if other != phase and other in formulas
+    )
+    held = {one: set(parse_formula(formulas[one])) & asked for one in others}
+    sharing = tuple(one for one in others if held[one])
+    return sharing if asked <= set().union(*held.values()) else ()
+
+
 def intermediate_of(facts: SeriesFacts) -> tuple[str, float, str, float] | None:
     """Return a precursor, its weighed fraction, the phase it becomes, and how much.
 

@@ -21,7 +21,11 @@ from refinement.crystallinity.content import SampleContent, SeriesContent
 from refinement.crystallinity.facts import UNMILLED, SeriesFacts
 from refinement.crystallinity.flags import Flag
 from refinement.crystallinity.invisible import invisible_phase
-from refinement.crystallinity.milling import expected_phases, precursors_of
+from refinement.crystallinity.milling import (
+    expected_phases,
+    made_of_others,
+    precursors_of,
+)
 from refinement.crystallinity.presence import censored, presence
 from refinement.crystallinity.unexplained import unexplained_lines
 from refinement.crystallinity.williamson_hall import line_sizes
@@ -258,5 +262,8 @@ def _precursors_left(found: xr.Dataset, facts: SeriesFacts) -> list[Flag]:
         one = found.sel({SAMPLE: last, PHASE: phase})
         if float(one["present"]) > 0.0:
             text = f"{phase} is still there after the longest milling"
+            others = made_of_others(phase, facts, last)
+            if others:
+                text += f", left over or formed from {' and '.join(others)}"
             told.append(Flag(code=flags.PRECURSOR_LEFT, sample=last, text=text))
     return told

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.stats import chi2
 
 from structkit.errors import FitError, SchemaError
 from structkit.nmr.line_fit import LineFit
@@ -45,6 +46,12 @@ _MISFIT = 3.0
 """Sigmas of reduced chi-square above 1 from which lines do not describe the data."""
 _AGREE = 2
 _BELOW_ZERO = 2.0
+_NO_LINE = 0.01
+"""Probability of what free lines gain where there are none, below which they stay."""
+_APART = 2.0
+"""Sums of two widths between lines that do not overlap."""
+_PER_LINE = 3
+"""Place, width and shape of a line."""
 _MAD = 1.4826
 _LEAST_NOISE = 1e-6
 
@@ -95,6 +102,9 @@ def fit_lines(
     Least squares from several starts. The covariance is that of least squares with
     noise as correlated as it is measured: ``H^-1 J G J^T H^-1``. Noise that is not
     known is that of the residual, misfit in. Lorentzian shares describe a shape only.
+    A line that is not seen, apart from those that are, has its place and shape held as
+    given: free, it follows the baseline, and its area is as uncertain as the broadest
+    allowed.
 
     Examples
     --------
@@ -118,7 +128,8 @@ def fit_lines(
         return _failed(model, noise, remarks=remarks)
     if any(_has_prior(site) for site in model.sites):
         model, minima = _reweigh(model, minima[0], noise)
-    return _conclude(model, minima, noise, remarks=remarks)
+    fit = _conclude(model, minima, noise, remarks=remarks)
+    return _hold_unseen(fit, minima[0], noise, remarks=remarks)
 
 
 def compare_lines(
@@ -428,6 +439,80 @@ def _conclude(
     doubtful = reasons and best.converged
     status = FitStatus.DOUBTFUL if doubtful else fit.status
     return replace(fit, status=status, reason="; ".join(reasons))
+
+
+def _hold_unseen(
+    fit: LineFit, best: Minimum, noise: _Noise, *, remarks: tuple[str, ...]
+) -> LineFit:
+    """Return the fit with lines that are not seen held in place, width and shape.
+
+    One after the other, the least seen first; a line stays free where what it
+    describes is more than noise, where it is seen once held (it trades with others
+    while free), and where nothing at all is seen.
+    """
+    if not fit.status.has_values or len(fit.unseen) == len(fit.names):
+        return fit
+    held: list[str] = []
+    while (number := _least_seen(fit)) is not None:
+        sites = list(fit.model.sites)
+        sites[number] = _hold(sites[number])
+        model = replace(fit.model, sites=tuple(sites))
+        low, high = model.limits()
+        start = np.clip(best.values, low, high)
+        minimum = _search(
+            model, start, enough=min(_ROUGHLY, _FINELY / model.shift.size)
+        )
+        one = (fit.noise_std / fit.model.unit) ** 2 * fit.correlation.length
+        if not 2.0 * (minimum.cost - best.cost) < one * chi2.isf(_NO_LINE, _PER_LINE):
+            break
+        name = sites[number].name
+        told = f"not seen: {', '.join([*held, name])}; shift, width and shape as given"
+        found = _conclude(model, [minimum], noise, remarks=(*remarks, told))
+        if name not in found.unseen:
+            break
+        fit, best = found, minimum
+        held.append(name)
+    return fit
+
+
+def _least_seen(fit: LineFit) -> int | None:
+    """Return the place of the free line that is seen least; None where there is none.
+
+    A line that overlaps with one that is seen may be hidden by it, and stays free.
+    """
+    low, high = fit.model.limits()
+    std = np.sqrt(np.maximum(np.diag(fit.area_covariance), 0.0))
+    known = {
+        number: float(fit.areas[number] / std[number])
+        for number, site in enumerate(fit.model.sites)
+        if site.name in fit.unseen
+        and _is_apart(site, fit)
+        and site.shape != "czjzek"
+        and not _has_prior(site)
+        and low[fit.model.own(number, LOG_WIDTH)]
+        < high[fit.model.own(number, LOG_WIDTH)]
+    }
+    return min(known, key=lambda number: known[number], default=None)
+
+
+def _is_apart(site: Site, fit: LineFit) -> bool:
+    """Return whether a line, as given, overlaps with none that is seen."""
+    return all(
+        abs(site.shift_ppm - shift) * fit.model.larmor_frequency
+        > _APART * (site.fwhm_hz + width)
+        for name, shift, width in zip(fit.names, fit.shifts, fit.fwhm_hz, strict=True)
+        if name not in fit.unseen
+    )
+
+
+def _hold(site: Site) -> Site:
+    """Return a site whose place, width and shape are not fitted."""
+    return replace(
+        site,
+        shift_window_ppm=(site.shift_ppm, site.shift_ppm),
+        fwhm_window_hz=(site.fwhm_hz, site.fwhm_hz),
+        share_window=(site.lorentzian_share, site.lorentzian_share),
+    )
 
 
 def _n_noise(correlation: NoiseCorrelation | None) -> float:

@@ -20,6 +20,8 @@ TRADE = 0.95
 _ILL = 1e-12
 """Smallest over largest eigenvalue of the scaled normal matrix."""
 _ILL_PART = 0.3
+SEEN = 3.0
+"""Sigmas of its area from which a line counts as seen."""
 _OTHER = 3.0
 """Sigmas between the areas of two minima from which they are two answers."""
 
@@ -86,6 +88,16 @@ class LineFit:
         """Return the covariance of the areas, shape (n_sites, n_sites)."""
         _, slope = self.model.site_areas(self.values)
         return np.asarray(self.model.unit**2 * slope @ self.covariance @ slope.T)
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """Return the names of sites whose areas are not three sigma above zero."""
+        std = np.sqrt(np.maximum(np.diag(self.area_covariance), 0.0))
+        return tuple(
+            name
+            for name, area, sigma in zip(self.names, self.areas, std, strict=True)
+            if not area >= SEEN * sigma
+        )
 
     @property
     def populations(self) -> Floats:

@@ -71,7 +71,8 @@ def find_oxide_content(
     Returns
     -------
     OxideContent
-        NaN with the reason where the area of NTOC is not four sigmas above zero.
+        NaN with the reason for a sample without oxide, and where the area of NTOC is
+        not four sigmas above zero.
 
     Notes
     -----
@@ -82,18 +83,10 @@ def find_oxide_content(
     """
     settings = settings or CompositionSettings()
     chloride, product = (float(area) for area in areas)
+    if settings.without_oxide:
+        return _not_told(settings.without_oxide)
     if not product > _LEAST_SIGMAS * math.sqrt(covariance[1, 1]):
-        nan = math.nan
-        return OxideContent(
-            value=nan,
-            std=nan,
-            low=nan,
-            high=nan,
-            upper_limit=nan,
-            measured_std=nan,
-            detection_limit=nan,
-            remark=f"area of {settings.product} is not resolved: no ratio",
-        )
+        return _not_told(f"area of {settings.product} is not resolved: no ratio")
     blank = settings.blank or Blank(ratio=0.0, std=0.0)
     ratio = chloride / product
     slope = np.array([1.0, -ratio]) / product
@@ -117,6 +110,20 @@ def find_oxide_content(
         measured_std=0.5 * mean * math.sqrt(variance),
         detection_limit=DETECTION * 0.5 * mean * math.sqrt(net_variance),
         remark=_remark(low, upper, settings),
+    )
+
+
+def _not_told(reason: str) -> OxideContent:
+    """Return no x, with the reason."""
+    return OxideContent(
+        value=math.nan,
+        std=math.nan,
+        low=math.nan,
+        high=math.nan,
+        upper_limit=math.nan,
+        measured_std=math.nan,
+        detection_limit=math.nan,
+        remark=reason,
     )
 
 

@@ -37,6 +37,8 @@ class CompositionSettings:
     """1 sigma, **s**."""
     blank: Blank | None = None
     """Control without oxide, measured in the same way."""
+    without_oxide: str = ""
+    """Why this sample holds no oxide, so that no x is told; empty: it may."""
     response_low: float = 0.4
     """Least factor on ``A_NaCl / A_NTOC`` for flip angle and central transition."""
     response_high: float = 1.3

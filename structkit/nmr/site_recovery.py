@@ -41,7 +41,7 @@ Window = tuple[float, float]
 LINE = "line"
 """Name of a line that nobody named."""
 _PREFERRED = 2.0
-"""AICc by which another law has to be better than one exponential."""
+"""AICc by which a law has to be better than one that is asked first."""
 _WINDOW_WIDTHS = 5.0
 """Half a window over the width of its line."""
 _LEAST_POINTS = 4.0
@@ -121,7 +121,7 @@ def measure_recoveries(
     Returns
     -------
     SampleRecovery
-        One exponential is chosen unless another law has an AICc lower by 2.
+        Laws are chosen as :func:`choose_law` says.
 
     Raises
     ------
@@ -238,16 +238,46 @@ def _compare(
         laws=_laws(known[1]),
         recycle_delay=known[0],
     )
-    best = int(np.argmin(told.delta_aicc))
     return SiteRecovery(
         site=name,
         area=area,
         area_std=std,
         fits=told.fits,
         delta_aicc=told.delta_aicc,
-        chosen=best if told.delta_aicc[0] > _PREFERRED else 0,
+        chosen=choose_law([fit.law.name for fit in told.fits], told.delta_aicc),
         remark=told.remark,
     )
+
+
+def choose_law(names: Sequence[LawName], delta_aicc: Floats) -> int:
+    """Return the place of the law whose T1 is told.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Laws that were fitted, ``mono`` first.
+    delta_aicc : ndarray, shape (n_laws,)
+        AICc of each less that of the best.
+
+    Notes
+    -----
+    One exponential, unless another law has an AICc lower by 2. Then, of a spin 3/2, the
+    two rates with their ratio free, unless the stretched exponential is better by 2:
+    both mean another T1, and that of the initial rate is the one that theory gives
+    (:mod:`structkit.nmr.bpp`). A ratio of 4 taken as known would make T1 look surer
+    than the delays make it.
+    """
+    free: LawName = "quadrupolar"
+    others = [n for n in names if n not in ("mono", "quadrupolar_slow")]
+    if delta_aicc[0] <= _PREFERRED or not others:
+        return 0
+    delta = dict(zip(names, delta_aicc, strict=True))
+    best = min(others, key=lambda name: float(delta[name]))
+    if free in delta:
+        rates = min(delta[free], delta.get("quadrupolar_slow", np.inf))
+        if rates <= delta[best] + _PREFERRED:
+            best = free
+    return list(names).index(best)
 
 
 def _fit_lines(

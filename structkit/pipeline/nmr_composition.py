@@ -27,6 +27,9 @@ Remark = tuple[str, str, str]
 RESULT_FILE = "nmr.nc"
 _GLASS = "glass_reference"
 """Role of a glass made another way: NaCl beside it tells nothing of its oxygen."""
+_CRYSTAL = "crystalline_reference"
+_BLANK = "this is the blank: its NaCl is left over, not a by-product of oxide"
+_NO_OXIDE = "a crystalline reference, made without oxide"
 _NEEDED = ("sample", "site", "area", "area_std")
 
 
@@ -44,6 +47,8 @@ class Areas:
     """**s**; NaN: unknown."""
     na_per_ta: float = math.nan
     """As weighed; NaN: unknown."""
+    without_oxide: str = ""
+    """Why it holds no oxide; empty: it may."""
 
     def settle(self, settings: CompositionSettings) -> CompositionSettings:
         """Return settings with what is known of this sample, where they lack it."""
@@ -75,7 +80,7 @@ def add_compositions(
     Returns
     -------
     results : list of SampleResult
-        The control whose blank is used has none taken away.
+        The control whose blank is used has none taken away, and its x says so.
     remarks : list of (sample, file, remark)
     """
     roles = {str(site.role): site.name for site in table.sites if site.role}
@@ -117,7 +122,11 @@ def _compose(
         name: find_composition(
             one.areas,
             one.covariance,
-            replace(one.settle(settings), blank=None if name == control else blank),
+            replace(
+                one.settle(settings),
+                blank=None if name == control else blank,
+                without_oxide=_BLANK if name == control else one.without_oxide,
+            ),
         )
         for name, one in samples.items()
     }
@@ -239,6 +248,7 @@ def _areas_in_tree(path: Path) -> dict[str, Areas]:
             t1=times,
             recycle_delay=float(one[RECYCLE_DELAY]),
             na_per_ta=float(one["na_per_ta"]),
+            without_oxide=_why_no_oxide(str(one["role"].item())),
         )
     return found
 
@@ -285,7 +295,13 @@ def _areas_of(result: SampleResult) -> Areas:
         t1=result.t1,
         recycle_delay=result.recycle_delay,
         na_per_ta=result.na_per_ta,
+        without_oxide=_why_no_oxide(result.role),
     )
+
+
+def _why_no_oxide(role: str) -> str:
+    """Return why a sample of this role holds no oxide; empty where it may."""
+    return _NO_OXIDE if role == _CRYSTAL else ""
 
 
 def _stated_blank(table: NmrTable) -> Blank | None:

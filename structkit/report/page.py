@@ -107,8 +107,8 @@ class Page:
 
     title: str
     """Heading, without what is added for a synthetic series."""
-    is_synthetic: bool
-    """Whether the page must say that nothing was measured."""
+    banner: str
+    """That nothing was measured, where it was not; else empty."""
     subtitle: str
     """What it was made from and with."""
     findings: tuple[tuple[str, tuple[str, ...]], ...]

@@ -76,7 +76,7 @@ def _content(page: Page, figures: list[dict[str, str]]) -> dict[str, object]:
     """Return what the template sets."""
     return {
         "title": page.title,
-        "synthetic": page.is_synthetic,
+        "banner": page.banner,
         "subtitle": page.subtitle,
         "findings": [{"title": a, "sentences": list(b)} for a, b in page.findings],
         "header": list(page.key_table.header),

@@ -103,7 +103,7 @@ def compose_page(stored: Stored, *, title: str | None = None) -> Page:
     methods, citations = write_methods(stored)
     return Page(
         title=title or stored.name,
-        is_synthetic=stored.is_synthetic,
+        banner=_banner(stored),
         subtitle=_subtitle(stored),
         findings=find_verdicts(stored),
         key_table=make_key_table(stored),
@@ -111,6 +111,18 @@ def compose_page(stored: Stored, *, title: str | None = None) -> Page:
         methods=methods,
         citations=citations,
     )
+
+
+def _banner(stored: Stored) -> str:
+    """Return what stands above a synthetic series, and where its truth is."""
+    if not stored.is_synthetic:
+        return ""
+    where = (
+        "Truth stands beside the results."
+        if stored.truths
+        else "Its truth was not found, neither here nor in ../measured."
+    )
+    return f"Synthetic data: simulated, not measured. {where}"
 
 
 def _sections(stored: Stored) -> Iterator[Section]:

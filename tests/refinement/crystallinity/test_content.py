@@ -24,7 +24,12 @@ from refinement.crystallinity.facts import (
     known_fractions,
 )
 from refinement.crystallinity.methods import CLOSURE, DIRECT, EXTERNAL, INTERNAL, PONKCS
-from refinement.crystallinity.milling import fit_milling, intermediate_of, milling_table
+from refinement.crystallinity.milling import (
+    fit_milling,
+    intermediate_of,
+    made_of_others,
+    milling_table,
+)
 from refinement.crystallinity.review import raise_flags, with_flags
 from refinement.crystallinity.summary import summarize_series
 from refinement.crystallinity.tables import AMORPHOUS_COLUMNS, amorphous_table
@@ -295,6 +300,15 @@ def test_kinetics_of_the_study(study: Any) -> None:
         assert float(both[name][0]) == pytest.approx(true, rel=RATE_ERROR)
     table = milling_table(contents, facts)
     assert "2h_spiked" not in table["sample"].to_numpy()
+
+
+def test_what_was_weighed_in_may_also_have_been_made(study: Any) -> None:
+    """Na2O + TaCl5 gives NaCl; nothing else of the mixture holds Ta, or O."""
+    _, known, blank = study
+    facts = gather(known, blank, external=ExternalStandard(transfer_std=0.02))
+    assert set(made_of_others("NaCl", facts, "6h")) == {"Na2O", "TaCl5"}
+    assert made_of_others("TaCl5", facts, "6h") == ()
+    assert made_of_others("Na2O", facts, "6h") == ()
 
 
 def test_dose_where_the_mill_is_described(study: Any) -> None:

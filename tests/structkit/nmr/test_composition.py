@@ -144,6 +144,15 @@ def test_table_of_the_study_reports_census_and_equation_two() -> None:
     assert table["value"].attrs["units"] == "1"
 
 
+def test_the_control_itself_has_no_x() -> None:
+    areas = {"NTOC": 38.4, "NaCl": 4.8, "Na2O": 56.8}
+    settings = CompositionSettings(without_oxide="this is the blank")
+    table = find_composition(areas, COVARIANCE, settings)
+    assert np.isnan(value(table, "x"))
+    assert "this is the blank" in str(table["remark"].sel(quantity="x").item())
+    assert value(table, "x_equation_1") == pytest.approx(0.0625)
+
+
 def test_factor_of_the_study_brings_x_to_its_least() -> None:
     settings = CompositionSettings(response=0.4)
     found = find_oxide_content([1.0, 8.0], 1e-8 * np.eye(2), settings)

@@ -410,7 +410,8 @@ def read_fluorine(folder: Path) -> tuple[xr.Dataset, Site]:
     return make_nmr_spectrum(shift, values, scalars=scalars), site
 
 
-def test_a_line_that_vanishes_between_two_points_is_a_doubtful_value() -> None:
+def test_a_line_that_vanishes_between_two_points_is_held_as_given() -> None:
+    """Free, it ends at the limit of its width, and its area may be anything."""
     study = simulate_nmr(7)
     phase = -360.0 * float(study.truth["dead_time"]) / 8e-6
     spectrum = process_decay(study.blank, ProcessingOptions(phase1=phase))
@@ -420,7 +421,11 @@ def test_a_line_that_vanishes_between_two_points_is_a_doubtful_value() -> None:
     ]
     options = LineFitOptions(window_ppm=WINDOW, baseline_order=2, phase="zero")
     fit = fit_lines(spectrum, sites, options)
-    assert fit.status is FitStatus.DOUBTFUL
-    assert "width of NaCl is at the limit" in fit.reason
+    assert fit.status is FitStatus.CONVERGED
+    assert fit.unseen == ("NaCl",)
+    assert "not seen: NaCl; shift, width and shape as given" in fit.remarks
+    assert fit.fwhm_hz[1] == pytest.approx(200.0)
+    assert np.isnan(fit.fwhm_std_hz[1])
+    assert np.sqrt(fit.area_covariance[1, 1]) < 0.02 * fit.areas[0]
     assert np.all(np.diag(fit.covariance) >= 0.0)
     assert np.all(np.linalg.eigvalsh(fit.area_covariance) > -1e-9 * fit.areas[0] ** 2)

@@ -7,7 +7,8 @@ import pytest
 import xarray as xr
 
 from structkit.errors import FitError, SchemaError
-from structkit.nmr.site_recovery import find_line, measure_recoveries
+from structkit.nmr.recovery_laws import LAW_NAMES
+from structkit.nmr.site_recovery import choose_law, find_line, measure_recoveries
 from structkit.nmr.sites import Site
 from structkit.schema import FitStatus, make_nmr_spectrum
 
@@ -92,6 +93,25 @@ def test_quadrupolar_law_is_chosen_where_the_delays_ask_for_it() -> None:
     assert one.chosen > 0
     (spin_half,) = measure_recoveries(spectra, SITES[1:], spin=0.5).sites
     assert [fit.law.name for fit in spin_half.fits] == ["mono", "stretched"]
+
+
+@pytest.mark.parametrize(
+    ("delta", "told"),
+    [
+        ((1.9, 0.0, 0.5, 0.7), "mono"),
+        ((40.0, 0.0, 1.7, 14.9), "quadrupolar"),
+        ((40.0, 3.0, 1.0, 0.0), "quadrupolar"),  # the ratio is not known to be 4
+        ((40.0, 0.0, 9.0, 12.0), "stretched"),
+        ((40.0, 1.0, 3.2, 0.0), "quadrupolar"),
+    ],
+)
+def test_a_law_of_theory_goes_first(delta: tuple[float, ...], told: str) -> None:
+    assert LAW_NAMES[choose_law(LAW_NAMES, np.array(delta))] == told
+
+
+def test_spin_half_has_no_two_rates() -> None:
+    assert choose_law(("mono", "stretched"), np.array([9.0, 0.0])) == 1
+    assert choose_law(("mono", "stretched"), np.array([1.0, 0.0])) == 0
 
 
 def test_a_short_recycle_delay_is_told() -> None:

@@ -197,7 +197,7 @@ def test_composition_is_recovered_less_its_blank(output: Path) -> None:
     x = rows.loc["4h", "x"]
     assert x["low"] < 0.03 < x["high"]
     assert x["std"] < 0.01
-    assert "no blank" in rows.loc["NTC", "x"]["remark"]
+    assert "this is the blank" in rows.loc["NTC", "x"]["remark"]
     printed = rows.loc["4h", "x_equation_1"]
     assert abs(printed["value"] - 0.0567) < SIGMAS * printed["std"]
 

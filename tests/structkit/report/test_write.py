@@ -132,7 +132,9 @@ def test_bounds_stand_where_a_technique_gives_no_value(
 
 
 def test_key_table_has_bounds_limits_and_truth(page: Page) -> None:
-    assert page.is_synthetic
+    assert page.banner == (
+        "Synthetic data: simulated, not measured. Truth stands beside the results."
+    )
     assert page.key_table.header == ("quantity", "unmilled", IMAGE, "4h")
     rows = {row[0].text: row[1:] for row in page.key_table.rows}
     content = rows["α, amorphous weight fraction (95 %)"][2]
