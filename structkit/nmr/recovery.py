@@ -70,6 +70,8 @@ class RecoveryFit:
     """How it ended."""
     reason: str = ""
     """Why not well, one sentence a line."""
+    stands_out: bool = True
+    """Whether noise alone would hardly give such a recovery (1 in 100)."""
 
     def curve(self, delay: ArrayLike) -> Floats:
         """Return the magnetisation at delays, **s**, units of the data."""
@@ -308,6 +310,8 @@ def _judged(
     recycle_delay: float | None,
 ) -> RecoveryFit:
     """Return the fit with its status and every reason for doubt."""
+    stands_out = find_flat_probability(points, found) <= _INSIGNIFICANT
+    fit = replace(fit, stands_out=stands_out)
     reasons = _doubts(fit, points, found)
     status = FitStatus.DOUBTFUL if reasons else FitStatus.CONVERGED
     if not found.converged:
@@ -325,7 +329,7 @@ def _doubts(fit: RecoveryFit, points: RecoveryPoints, found: SeparableFit) -> li
     """Return every reason to doubt the numbers."""
     reasons = []
     shortest, longest = float(points.delay.min()), float(points.delay.max())
-    if find_flat_probability(points, found) > _INSIGNIFICANT:
+    if not fit.stands_out:
         reasons.append("no recovery stands out of the noise")
     if shortest > fit.t1:
         reasons.append(

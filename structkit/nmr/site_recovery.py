@@ -322,6 +322,17 @@ def _fit_lines(
         )
         for place, site in enumerate(sites)
     ]
+    seen = [one.fit.stands_out for one in compared]
+    if any(seen) and not all(seen):
+        # a line that is not there would follow noise, and take T1 of others along
+        kept = [site for site, is_seen in zip(sites, seen, strict=True) if is_seen]
+        found = _fit_lines(spectra, kept, window=used, known=known)
+        told = [
+            f"{one.site}: no recovery stands out of the noise"
+            for one in compared
+            if not one.fit.stands_out
+        ]
+        return replace(found, reason="\n".join([*told, *found.reason.splitlines()]))
     joint = first
     if any(one.chosen for one in compared):
         laws = [one.fit.law for one in compared]

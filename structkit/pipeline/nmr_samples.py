@@ -153,11 +153,10 @@ def _recover(sample: SampleTable, asked: T1Table, work: Work) -> RecoveryAt | No
         work.say(name, path.name, str(spectra.attrs["remarks"]))
         check_nucleus(spectra, path, work.table)
         spectra, sites = _start_lines(spectra, work)
-        lone = len(sites) == 1 < len(work.sites)
         found = measure_recoveries(
             spectra,
             sites,
-            window=None if lone else work.table.shift_range,
+            window=work.table.shift_range,
             recycle_delay=recycle_delay_of(spectra, work.table),
             spin=work.spin,
         )
@@ -172,10 +171,7 @@ def _recover(sample: SampleTable, asked: T1Table, work: Work) -> RecoveryAt | No
 def _start_lines(
     spectra: xr.Dataset, work: Work
 ) -> tuple[xr.Dataset, tuple[Site, ...]]:
-    """Return spectra in the phase, sites with the lines, of the longest delay.
-
-    A line that is not seen even then has no recovery.
-    """
+    """Return spectra in the phase, sites with the lines, of the longest delay."""
     longest = int(np.argmax(spectra[DELAY].to_numpy()))
     row = spectra.isel({DELAY: longest}, drop=True)
     options, _ = choose_options(row, work.table, work.sites)
@@ -195,9 +191,8 @@ def _start_lines(
         for site, shift, width, share in zip(
             work.sites, fit.shifts, fit.fwhm_hz, fit.shares, strict=True
         )
-        if site.name not in fit.unseen
     )
-    return spectra, sites or work.sites
+    return spectra, sites
 
 
 def locate(
