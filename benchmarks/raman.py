@@ -142,6 +142,8 @@ class Summary:
 
     def cells(self) -> list[str]:
         """Return the figures as text."""
+        if not self.n:
+            return ["0", "-", "-", "-", "-", "-", "-"]
         return [
             str(self.n),
             f"{100.0 * self.resolved:.0f} %",
@@ -243,7 +245,9 @@ def report_metrics(found: Sequence[Measured]) -> Section:
 
 
 def _floors(what: str, own: Summary) -> list[Floor]:
-    """Return bias and coverage beside what is asked for."""
+    """Return bias and coverage beside what is asked for; none of no samples."""
+    if not own.n:
+        return []
     return [
         Floor(what=f"{what}: abs. bias", value=abs(own.bias), limit=BIAS),
         Floor(

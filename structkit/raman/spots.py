@@ -27,8 +27,10 @@ LEAST_SPOTS = 4
 ORDINARY_SCATTER = 0.25
 """1 sigma of the logarithm of a ratio of two species from spot to spot that is nothing
 unusual: amounts that scatter by 15 to 20 % each."""
-THRESHOLD = 6.0
-"""Deviation over its standard uncertainty from which on a spot is odd."""
+SHARE_THRESHOLD = 5.0
+"""Deviation of a share over its standard uncertainty from which on a spot is odd."""
+MISFIT_THRESHOLD = 6.0
+"""The same of a residual, of which each spot has hundreds."""
 _CLIP = 4.0
 _WINDOW = 5
 _SAME_MISFIT = 0.5
@@ -63,7 +65,7 @@ def find_odd_spots(
     members: Sequence[int] | None = None,
     *,
     covariance: FitCovariance | None = None,
-    threshold: float = THRESHOLD,
+    threshold: float | None = None,
 ) -> tuple[OddSpot, ...]:
     """Find the spots of a sample that do not follow the others.
 
@@ -75,8 +77,9 @@ def find_odd_spots(
         Places of the sample's spots in the fit; None: all are one sample's.
     covariance : FitCovariance, optional
         Of the fit, where it is known.
-    threshold : float
-        Deviation over its standard uncertainty from which on a spot is odd.
+    threshold : float, optional
+        Deviation over its standard uncertainty from which on a spot is odd; default:
+        :data:`SHARE_THRESHOLD` and :data:`MISFIT_THRESHOLD`.
 
     Returns
     -------
@@ -114,8 +117,13 @@ def find_odd_spots(
         return ()
     found: dict[int, OddSpot] = {}
     for odd in (
-        *_odd_shares(fit, chosen, covariance or covariance_of(fit), limit=threshold),
-        *_odd_residuals(fit, chosen, limit=threshold),
+        *_odd_shares(
+            fit,
+            chosen,
+            covariance or covariance_of(fit),
+            limit=threshold or SHARE_THRESHOLD,
+        ),
+        *_odd_residuals(fit, chosen, limit=threshold or MISFIT_THRESHOLD),
     ):
         other = found.get(odd.number)
         if other is None or odd.score > other.score:

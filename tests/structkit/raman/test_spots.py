@@ -20,8 +20,8 @@ ORDINARY = 0.15
 LINES = {"salt": ((378.0, 1500.0), (300.0, 500.0)), "oxide": ((630.0, 60.0),)}
 BACKGROUND = 400.0
 STRANGE = 480.0
-BURNT = 15.0
-"""Times the oxide of a sound spot: beyond exp(6 x 0.25), the ordinary at the limit."""
+BURNT = 9.0
+"""Times the oxide of a sound spot: beyond exp(5 x 0.25), the ordinary at the limit."""
 # a centre of five summed points of 2 cm-1, of a line 14 cm-1 wide
 PLACE_TOLERANCE = 8.0
 
