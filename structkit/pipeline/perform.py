@@ -6,6 +6,7 @@ import io
 import logging
 import multiprocessing
 import signal
+import threading
 import time
 import traceback
 import warnings
@@ -121,7 +122,8 @@ def start_stage(
         As for :func:`perform_stage`.
     """
     try:
-        return pool.submit(perform_stage, name, task, level=level)
+        with _interrupts_held():
+            return pool.submit(perform_stage, name, task, level=level)
     except BrokenProcessPool as error:
         future: Future[Performed] = Future()
         future.set_exception(error)
@@ -147,6 +149,25 @@ def end_pool(pool: ProcessPoolExecutor) -> None:
         process.join(_PATIENCE)
         if process.is_alive():
             process.kill()
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold an interrupt back until a new process has been given what it starts from.
+
+    It would else complain, with a traceback, of a parent that ended in between.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt
 
 
 def _prepare_worker() -> None:
