@@ -121,9 +121,13 @@ def find_odd_spots(
             fit,
             chosen,
             covariance or covariance_of(fit),
-            limit=threshold or SHARE_THRESHOLD,
+            limit=SHARE_THRESHOLD if threshold is None else threshold,
         ),
-        *_odd_residuals(fit, chosen, limit=threshold or MISFIT_THRESHOLD),
+        *_odd_residuals(
+            fit,
+            chosen,
+            limit=MISFIT_THRESHOLD if threshold is None else threshold,
+        ),
     ):
         other = found.get(odd.number)
         if other is None or odd.score > other.score:
