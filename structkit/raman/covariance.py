@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structkit.raman.fit import BandFit
+from structkit.raman.layout import Priors
+from structkit.raman.problem import Normal
 
 Floats = NDArray[np.float64]
 
@@ -81,15 +83,46 @@ def covariance_of(fit: BandFit) -> FitCovariance:
     ----------
     Berar & Lelann 1991, 10.1107/S0021889890008391 (correlated residuals).
     """
-    layout = fit.layout
-    n = layout.n_shared
-    columns = layout.columns
-    border = np.diag(fit.shared_priors.std**-2.0)
-    border = _hold(border, ~fit.shared_priors.free)
-    own_prior = fit.local_priors.std**-2.0
+    return assemble_covariance(
+        fit.solution.normals,
+        shared_priors=fit.shared_priors,
+        local_priors=fit.local_priors,
+        columns=fit.layout.columns,
+        axis_shift=fit.layout.axis_shift,
+        inflation=np.asarray([_inflation(fit, k) for k in range(len(fit.spectra))]),
+    )
+
+
+def assemble_covariance(
+    normals: Sequence[Normal],
+    *,
+    shared_priors: Priors,
+    local_priors: Priors,
+    columns: slice,
+    axis_shift: int,
+    inflation: Floats,
+) -> FitCovariance:
+    """Return the covariances that normal equations and priors make.
+
+    Parameters
+    ----------
+    normals : sequence of Normal
+        Of each spectrum, without priors.
+    shared_priors, local_priors : Priors
+        Of the shared and of each spectrum's own parameters.
+    columns : slice
+        Areas among a spectrum's own parameters.
+    axis_shift : int
+        Place of the axis shift there.
+    inflation : ndarray, shape (n_spectra,)
+        Factor on the variances of each spectrum.
+    """
+    n = shared_priors.mean.size
+    border = np.diag(shared_priors.std**-2.0)
+    border = _hold(border, ~shared_priors.free)
+    own_prior = local_priors.std**-2.0
     inverses, levers = [], []
-    inflation = np.asarray([_inflation(fit, k) for k in range(len(fit.spectra))])
-    for normal, factor in zip(fit.solution.normals, inflation, strict=True):
+    for normal, factor in zip(normals, inflation, strict=True):
         matrix = normal.matrix / factor
         own = matrix[n:, n:] + np.diag(own_prior)
         inverse = _invert(own)
@@ -97,10 +130,11 @@ def covariance_of(fit: BandFit) -> FitCovariance:
         border = border + matrix[:n, :n] + matrix[:n, n:] @ lever
         inverses.append(inverse)
         levers.append(lever)
-    shared = _invert(_hold(border, ~fit.shared_priors.free))
-    last = layout.axis_shift
+    shared = _invert(_hold(border, ~shared_priors.free))
     shift = [
-        float(i[last, last] + lever[last] @ shared @ lever[last])
+        float(
+            i[axis_shift, axis_shift] + lever[axis_shift] @ shared @ lever[axis_shift]
+        )
         for i, lever in zip(inverses, levers, strict=True)
     ]
     return FitCovariance(

@@ -20,6 +20,7 @@ from scipy.stats import t as student
 from structkit.raman.covariance import FitCovariance
 from structkit.raman.fit import BandFit
 from structkit.raman.identify import BandStatus, Identifiability
+from structkit.raman.problem import place_bands
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -30,6 +31,10 @@ _ENOUGH_SPREAD = 0.5
 """1 sigma of a log-ratio above which the ratio is not resolved: its limits are a factor
 of seven apart."""
 _LARGE = 200.0
+_ALIKE = 2.0
+"""Ratio of two widths from which on a narrow band is told from a broad one below it."""
+_WEAK = 0.3
+"""Part of a band's area below which its neighbour does not matter."""
 SURE = 3.0
 """Sigmas above zero from which a ratio has an error in its logarithm."""
 
@@ -436,6 +441,61 @@ def why_unresolved(
             return f"{first.name} is {first.status.value}: {first.reason}"
     if not ratio.std < _ENOUGH_SPREAD:
         return f"the logarithm of the ratio is known to {ratio.std:.2f} only"
+    return ""
+
+
+def why_by_overlap(
+    fit: BandFit,
+    upper: tuple[float, float],
+    lower: tuple[float, float],
+    *,
+    members: Sequence[int],
+    without: Sequence[str] = (),
+) -> str:
+    """Return why two bands cannot be told apart by their places; empty where they can.
+
+    Parameters
+    ----------
+    fit : BandFit
+        A fit.
+    upper, lower : tuple of float
+        Windows of the bands above and below the bar, lower end included, **cm-1**.
+    members : sequence of int
+        Spectra of the sample.
+    without : sequence of str
+        Species that do not count.
+
+    Returns
+    -------
+    str
+        Not empty where a band stands closer to a band of about its width than both
+        are wide: they make one maximum (Sparrow 1916, 10.1086/142271), and how its
+        area is shared out follows from the shape assumed, which no covariance doubts.
+    """
+    shared = fit.solution.shared
+    centres, widths = place_bands(fit.layout, shared)
+    widths = np.hypot(widths[fit.layout.family], fit.model.instrument_fwhm)
+    areas = fit.band_areas[list(members)].sum(axis=0)
+
+    def inside(window: tuple[float, float]) -> list[int]:
+        return [
+            k
+            for k, band in enumerate(fit.model.bands)
+            if window[0] <= band.wavenumber < window[1] and band.species not in without
+        ]
+
+    for one in inside(upper):
+        for other in inside(lower):
+            width = 0.5 * float(widths[one] + widths[other])
+            apart = abs(float(centres[one] - centres[other]))
+            alike = 1.0 / _ALIKE < widths[one] / widths[other] < _ALIKE
+            if alike and apart < width and areas[other] > _WEAK * areas[one]:
+                names = [fit.model.bands[k].name for k in (one, other)]
+                return (
+                    f"{names[0]} and {names[1]} are {apart:.0f} cm-1 apart and "
+                    f"{width:.0f} wide: how they share their light follows from the "
+                    "line shape assumed"
+                )
     return ""
 
 

@@ -23,9 +23,11 @@ from structkit.raman.metrics import (
     loss_metric,
     ratio_metric,
     share_metric,
+    why_by_overlap,
     why_by_width,
     why_unresolved,
 )
+from structkit.raman.pooled import Pooled
 
 Floats = NDArray[np.float64]
 Window = tuple[float, float]
@@ -59,6 +61,8 @@ class MetricRules:
     """Species of the crystal, for its share against the glass."""
     glass: tuple[str, ...] = ()
     """Species of the glass."""
+    in_glass: tuple[str, ...] = ()
+    """Species that are part of the glass though bands of their own: its bridges."""
     kappa: float = 1.0
     """Cross-section of the crystal over that of the glass, per formula unit."""
     kappa_std: float = KAPPA_STD
@@ -95,6 +99,7 @@ def measure_sample(
     covariance: FitCovariance | None = None,
     ensemble: Sequence[BandFit] | None = None,
     widest: BandFit | None = None,
+    pooled: Pooled | None = None,
     refit: bool = True,
 ) -> SampleMetrics:
     """Return the metrics of one sample.
@@ -113,6 +118,10 @@ def measure_sample(
         The fit with unseen bands as broad as they may be
         (:func:`structkit.raman.identify.fit_widest`), for the limits of what is not
         resolved.
+    pooled : Pooled, optional
+        The fit with background and glass of the spots in common
+        (:func:`structkit.raman.pooled.pool_spots`): ratios of bends are taken from it,
+        as a baseline of its own in each spectrum takes the feet of broad bands.
     refit : bool
         See :func:`structkit.raman.identify.identify_bands`.
 
@@ -136,20 +145,32 @@ def measure_sample(
         fit, covariance=covariance, ensemble=ensemble, members=members, refit=refit
     )
 
-    def ratio(above: Floats, below: Floats) -> tuple[LogRatio, str]:
+    places = None
+    if pooled is not None:
+        everything = range(len(fit.spectra))
+        places = pooled.places(everything if members is None else members)
+
+    def ratio(
+        above: Floats, below: Floats, *, together: bool = False
+    ) -> tuple[LogRatio, str]:
         sums = Sums(above=above, below=below)
-        found = log_ratio(
+        free = log_ratio(
             fit,
             sums,
             covariance=covariance,
             ensemble=known.ensemble,
             members=members,
         )
+        found = free
+        if together and pooled is not None and places is not None:
+            found = log_ratio(
+                pooled.fit, sums, covariance=pooled.covariance, members=places
+            )
         why = why_unresolved(fit, sums, identifiability=known, ratio=found)
         if widest is None:
             return found, why
         also = log_ratio(widest, sums, covariance=wide_covariance, members=members)
-        why = why or why_by_width(found, also)
+        why = why or why_by_width(free, also)
         return (replace(found, also=also) if why else found), why
 
     def within(*windows: Window) -> Floats:
@@ -160,11 +181,22 @@ def measure_sample(
     axial = within(rules.axial)
     equatorial = within((rules.equatorial[0], rules.axial[0]))
     axial_ratio, axial_why = ratio(axial, equatorial)
+    axial_why = axial_why or why_by_overlap(
+        fit,
+        rules.axial,
+        (rules.equatorial[0], rules.axial[0]),
+        members=range(len(fit.spectra)) if members is None else members,
+        without=rules.rivals,
+    )
     oxide_ratio, oxide_why = ratio(oxide, stretch)
     asked = (
-        ("out_of_plane_ratio", ratio(out_of_plane, stretch), ratio_metric),
-        ("in_plane_ratio", ratio(in_plane, stretch), ratio_metric),
-        ("bend_ratio", ratio(out_of_plane, in_plane), ratio_metric),
+        (
+            "out_of_plane_ratio",
+            ratio(out_of_plane, stretch, together=True),
+            ratio_metric,
+        ),
+        ("in_plane_ratio", ratio(in_plane, stretch, together=True), ratio_metric),
+        ("bend_ratio", ratio(out_of_plane, in_plane, together=True), ratio_metric),
         ("r_ax", (axial_ratio, axial_why), share_metric),
         ("r_O", (oxide_ratio, oxide_why), share_metric),
         ("oxide_ratio", (oxide_ratio, oxide_why), ratio_metric),

@@ -7,6 +7,7 @@ precursor: one column each) and what is not (the glass, the bridges: free bands)
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,13 +25,14 @@ from structkit.raman.assign import (
     compare_fits,
 )
 from structkit.raman.bands import Band
-from structkit.raman.covariance import covariance_of
+from structkit.raman.covariance import FitCovariance, covariance_of
 from structkit.raman.fit import BandFit, fit_bands
 from structkit.raman.hypotheses import Hypothesis, load_hypotheses
 from structkit.raman.identify import BIC_NEEDED, fit_ensemble, fit_widest
 from structkit.raman.library import BandLibrary, load_bands
 from structkit.raman.metrics import Metric
 from structkit.raman.model import BandModel, BaselineOptions, Template
+from structkit.raman.pooled import LEAST_SPOTS, Pooled, pool_spots
 from structkit.raman.references import ReferenceBands, learn_bands
 from structkit.raman.sample import (
     MetricRules,
@@ -212,6 +214,7 @@ class _Work:
             rivals=options.rivals,
             crystal=("NaTaCl6",),
             glass=("NTOC glass",),
+            in_glass=("Ta-O-Ta bent",),
         )
 
     def learn(self, sample: SeriesSample) -> None:
@@ -362,11 +365,9 @@ class _Work:
         covariance = covariance_of(fit)
         ensemble = fit_ensemble(fit) if self.options.ensemble else ()
         widest = fit_widest(fit) if self.options.ensemble else None
-        first = 0
-        for sample in samples:
-            number = sum(one.sizes[SPOT] for one in sample.spectra)
-            members = tuple(range(first, first + number))
-            first += number
+        places = _places(samples)
+        pooled = self._pool(samples, fit, covariance)
+        for sample, members in zip(samples, places, strict=True):
             measured = measure_sample(
                 fit,
                 self.rules,
@@ -374,6 +375,7 @@ class _Work:
                 covariance=covariance,
                 ensemble=ensemble,
                 widest=widest,
+                pooled=pooled,
                 refit=False,
             )
             self.results[sample.name] = SampleResult(
@@ -384,6 +386,30 @@ class _Work:
                 assignment=None,
                 rivals=rivals,
             )
+
+    def _pool(
+        self, samples: Sequence[SeriesSample], fit: BandFit, covariance: FitCovariance
+    ) -> Pooled | None:
+        """Return the fit with what the spots of each sample have in common."""
+        places = _places(samples)
+        wanted = set(fit.model.species) & set(self.rules.glass)
+        if not wanted or max(len(spots) for spots in places) < LEAST_SPOTS:
+            return None
+        pooled = pool_spots(
+            fit,
+            places,
+            phase=self.rules.glass,
+            followers=self.rules.in_glass,
+            inflation=covariance.inflation,
+        )
+        if pooled is None:
+            names = ", ".join(sample.name for sample in samples)
+            self.remarks.append(
+                f"{names}: no fit in which the spots share background and glass; "
+                "bends rest on baselines of each spectrum's own, which take the feet "
+                "of broad bands"
+            )
+        return pooled
 
     def _fail(self, sample: SeriesSample, reason: str) -> None:
         """Keep why a sample has no fit."""
@@ -445,6 +471,13 @@ class _Work:
         except FitError as error:
             self.remarks.append(f"{sample.name}: {error}")
             return None
+
+
+def _places(samples: Sequence[SeriesSample]) -> list[tuple[int, ...]]:
+    """Return where the spots of each sample stand in the fit of all of them."""
+    sizes = [sum(one.sizes[SPOT] for one in sample.spectra) for sample in samples]
+    ends = np.cumsum([0, *sizes]).tolist()
+    return [tuple(range(a, b)) for a, b in itertools.pairwise(ends)]
 
 
 def series_model(base: BandModel) -> BandModel:
