@@ -37,7 +37,7 @@ FOLLOWER_SCATTER = 0.1
 """The same of a species that lives in a phase but may be more or less of it."""
 BACKGROUND_SCATTER = 0.002
 """1 sigma of a spot's own background, relative to the sample's."""
-FAMILY_WIDTHS = 0.08
+FAMILY_WIDTHS = 0.06
 """1 sigma of the logarithm of a width within a family: with the background known, the
 data tell bands apart that a fit over free baselines must give one width."""
 FAMILY_SHAPES = 0.05
@@ -51,6 +51,12 @@ _BACKGROUND, _EDGE, _PHASE = range(_LEVELS)
 _LEAST_SHARE = 0.01
 """Part of the strongest band below which a band's scatter is that of this part."""
 _ROUNDS = 2
+"""Times that the scatter is looked at again, at least."""
+_MOST_ROUNDS = 6
+_SAME_SCATTER = 1.2
+"""Factor on a scatter that is not worth another round."""
+MOST_SCATTER = 0.01
+"""Of the background, from which on spots have none in common; they are left out."""
 _MAX_STEPS = 60
 _ENOUGH = 1e-2
 
@@ -91,7 +97,8 @@ def pool_spots(
         Fit over free baselines; the start.
     samples : sequence of sequence of int
         Places of the spots of each sample in the fit. Samples of fewer than
-        :data:`LEAST_SPOTS` spots, or of several axes, are left out.
+        :data:`LEAST_SPOTS` spots, of several axes, or whose spots turn out to have no
+        background in common (:data:`MOST_SCATTER`) are left out.
     phase : sequence of str
         Species whose bands keep their ratios from spot to spot.
     followers : sequence of str
@@ -108,32 +115,36 @@ def pool_spots(
     -----
     A hierarchical model: levels and amounts of a spot have normal priors around those
     of its sample. Where the deviations found exceed their 1 sigma, that is raised to
-    them, and the fit goes on: spots that have nothing in common are fitted as before.
+    them, and the fit goes on.
     The idea is that of bilinear curve resolution (Tauler 1995,
     10.1016/0169-7439(95)00047-X), with band shapes in place of free spectra.
     """
     chosen = [list(spots) for spots in samples if _can_pool(fit, spots)]
-    if not chosen:
-        return None
-    order = [member for spots in chosen for member in spots]
-    places = {member: place for place, member in enumerate(order)}
-    groups = [[places[member] for member in spots] for spots in chosen]
     held = _tied_bands(fit, phase, followers)
-    if not held:
-        return None
-    part = _part(fit, order)
-    work = _Pool(
-        _loosened(part, phase), groups, scatter=held, families=_families(fit, phase)
-    )
-    if not work.improve():
-        return None
-    factor = np.ones(len(order)) if inflation is None else inflation[order]
-    return Pooled(
-        fit=work.result(),
-        covariance=work.covariance(factor),
-        members=places,
-        background_scatter=tuple(work.own_background),
-    )
+    while chosen and held:
+        order = [member for spots in chosen for member in spots]
+        places = {member: place for place, member in enumerate(order)}
+        groups = [[places[member] for member in spots] for spots in chosen]
+        work = _Pool(
+            _loosened(_part(fit, order), phase),
+            groups,
+            scatter=held,
+            families=_families(fit, phase),
+        )
+        found = work.improve()
+        alike = [scatter < MOST_SCATTER for scatter in work.own_background]
+        if all(alike):
+            if not found:
+                return None
+            factor = np.ones(len(order)) if inflation is None else inflation[order]
+            return Pooled(
+                fit=work.result(),
+                covariance=work.covariance(factor),
+                members=places,
+                background_scatter=tuple(work.own_background),
+            )
+        chosen = [spots for spots, same in zip(chosen, alike, strict=True) if same]
+    return None
 
 
 def _tied_bands(
@@ -441,7 +452,7 @@ class _Pool:
     def improve(self) -> bool:
         """Find the minimum, with as much scatter as there is; return whether."""
         shared_priors_, local_priors = self._priors()
-        for _ in range(_ROUNDS):
+        for done in range(1, _MOST_ROUNDS + 1):
             self._typical = [self._typical_of(group) for group in self._groups]
             self._pulls = [self._find_pulls(g) for g in range(len(self._groups))]
             spots = range(len(self.fit.spectra))
@@ -457,17 +468,18 @@ class _Pool:
             )
             self._normals = solution.normals
             self._shared, self._locals = solution.shared, list(solution.locals)
-            for g in range(len(self._groups)):
-                self._widen(g)
-        return solution.converged
+            wider = max(self._widen(g) for g in range(len(self._groups)))
+            if solution.converged and done >= _ROUNDS and wider < _SAME_SCATTER:
+                return True
+        return False
 
     def _typical_of(self, group: _Group) -> Floats:
         """Return the amounts that scatters are relative to."""
         amounts = self._shared[group.amounts]
         return np.maximum(amounts, max(_LEAST_SHARE * float(amounts.max()), 1e-300))
 
-    def _widen(self, g: int) -> None:
-        """Raise the scatter of a group to what is found where that is more."""
+    def _widen(self, g: int) -> float:
+        """Raise the scatter of a group to what is found; return the factor, or 1."""
         tied, own = [], []
         for spot in self._groups[g].spots:
             local = self._locals[spot]
@@ -476,9 +488,14 @@ class _Pool:
             linear = self._linearise(spot, self._shared, local)
             left = self._projections[spot].solve(linear.residual)
             own.append(left - left.mean())
-        self._scatter[g] *= max(1.0, _rms(np.asarray(tied)))
         found = _rms(np.asarray(own)) / self._brightness[g]
-        self.own_background[g] = max(self.own_background[g], found)
+        factors = (
+            max(1.0, _rms(np.asarray(tied))),
+            max(1.0, found / self.own_background[g]),
+        )
+        self._scatter[g] *= factors[0]
+        self.own_background[g] *= factors[1]
+        return max(factors)
 
     # Results -------------------------------------------------------------------------
 

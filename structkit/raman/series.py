@@ -402,12 +402,17 @@ class _Work:
             followers=self.rules.in_glass,
             inflation=covariance.inflation,
         )
-        if pooled is None:
-            names = ", ".join(sample.name for sample in samples)
+        apart = [
+            sample.name
+            for sample, spots in zip(samples, places, strict=True)
+            if len(spots) >= LEAST_SPOTS
+            and (pooled is None or pooled.places(spots) is None)
+        ]
+        if apart:
             self.remarks.append(
-                f"{names}: no fit in which the spots share background and glass; "
-                "bends rest on baselines of each spectrum's own, which take the feet "
-                "of broad bands"
+                f"{', '.join(apart)}: no fit in which the spots share background and "
+                "glass; ratios of bends rest on baselines of each spectrum's own, "
+                "which take the feet of broad bands"
             )
         return pooled
 
