@@ -116,8 +116,8 @@ def pool_spots(
     A hierarchical model: levels and amounts of a spot have normal priors around those
     of its sample. Where the deviations found exceed their 1 sigma, that is raised to
     them, and the fit goes on.
-    The idea is that of bilinear curve resolution (Tauler 1995,
-    10.1016/0169-7439(95)00047-X), with band shapes in place of free spectra.
+    The idea is that of bilinear curve resolution (de Juan & Tauler 2006,
+    10.1080/10408340600970005), with band shapes in place of free spectra.
     """
     chosen = [list(spots) for spots in samples if _can_pool(fit, spots)]
     held = _tied_bands(fit, phase, followers)

@@ -30,6 +30,7 @@ from structkit.raman.metrics import (
     loss_metric,
     ratio_metric,
     share_metric,
+    why_by_overlap,
     why_by_width,
     why_unresolved,
 )
@@ -484,3 +485,42 @@ def test_unseen_bands_leave_a_ratio_open_where_their_width_changes_it() -> None:
     assert "factor 2.7" in why_by_width(found, _log_ratio(0.0))
     assert "factor" in why_by_width(found, _log_ratio(-math.inf))
     assert why_by_width(_log_ratio(-math.inf), _log_ratio(-math.inf)) == ""
+
+
+# --- lines of one width that stand close
+
+
+def placed(
+    simulate: Simulate, make_line: Callable[..., Any], *, fwhm: float, other: float
+) -> BandFit:
+    """Return the fit of the lines at 378 and 405, of given widths."""
+    lines = [
+        make_line(centre=378.0, area=12_000.0, sigma=other / 4.0, gamma=other / 4.0),
+        make_line(centre=405.0, area=9000.0, sigma=fwhm / 4.0, gamma=fwhm / 4.0),
+    ]
+    bands = tuple(
+        Band(name=f"{line.centre:.0f}", species="salt", wavenumber=line.centre, fwhm=w)
+        for line, w in zip(lines, (other, fwhm), strict=True)
+    )
+    return fit_bands(simulate(lines, seed=3), BandModel(bands=bands))
+
+
+@pytest.mark.parametrize(
+    ("fwhm", "other", "told"),
+    [(9.0, 9.0, False), (36.0, 36.0, True), (9.0, 45.0, False)],
+)
+def test_lines_closer_than_their_width_are_not_told_apart(
+    simulate: Simulate,
+    make_line: Callable[..., Any],
+    fwhm: float,
+    other: float,
+    told: bool,
+) -> None:
+    fit = placed(simulate, make_line, fwhm=fwhm, other=other)
+    why = why_by_overlap(fit, (400.0, 420.0), (280.0, 400.0), members=[0])
+    assert bool(why) is told
+    if told:
+        assert "405 and 378 are" in why
+        assert not why_by_overlap(
+            fit, (400.0, 420.0), (280.0, 400.0), members=[0], without=("salt",)
+        )
