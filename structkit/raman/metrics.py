@@ -470,7 +470,7 @@ def why_by_overlap(
     str
         Not empty where a band stands closer to a band of about its width than both
         are wide: they make one maximum (Robertson 2013, 10.1017/pasa.2013.26), and how
-        its area is shared out follows from the shape assumed, which no covariance doubts.
+        its area is shared out follows from the shape assumed, which is never doubted.
     """
     shared = fit.solution.shared
     centres, widths = place_bands(fit.layout, shared)
