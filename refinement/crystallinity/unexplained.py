@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numba
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -34,6 +35,10 @@ _MAD = 1.4826
 """Standard deviation over the median absolute deviation."""
 _FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 _MOST_LINES = 30
+_LEAST_POINTS = 5
+_LEAST_POWER = 0.2
+"""Part of a line's power that must be left of it without its mean and slope."""
+_LN2 = math.log(2.0)
 
 
 def unexplained_lines(
@@ -133,20 +138,11 @@ def _own_widths(fit: FittedPattern) -> Floats:
 
 def _filter(fit: FittedPattern, widths: Floats) -> tuple[Floats, Floats]:
     """Return significance and area of a line of the given width at every point."""
-    residual = fit.observed - fit.calculated
-    significance, area = np.zeros_like(widths), np.zeros_like(widths)
     left = np.searchsorted(fit.angles, fit.angles - _REACH * widths)
     right = np.searchsorted(fit.angles, fit.angles + _REACH * widths, side="right")
-    for at, (first, last) in enumerate(zip(left, right, strict=True)):
-        offset = (fit.angles[first:last] - fit.angles[at]) / widths[at]
-        bare = np.exp(-4.0 * math.log(2.0) * offset**2)
-        shape = _without_line(bare, offset)
-        power = float(shape @ shape)
-        if last - first < 5 or power < 0.2 * float(bare @ bare):
-            continue  # the range's edge cannot tell a line from a slope
-        std = fit.std[first:last]
-        significance[at] = shape @ (residual[first:last] / std) / math.sqrt(power)
-        area[at] = shape @ residual[first:last] / power * widths[at] * _AREA
+    significance, area = _match(
+        fit.angles, widths, fit.observed - fit.calculated, fit.std, left, right
+    )
     spread = _MAD * float(np.median(np.abs(significance - np.median(significance))))
     return significance / max(1.0, fit.gof, spread), area
 
@@ -155,11 +151,26 @@ _AREA = 0.5 * math.sqrt(math.pi / math.log(2.0))
 """Area of a Gaussian over height times full width."""
 
 
-def _without_line(shape: Floats, offset: Floats) -> Floats:
-    """Return a shape less the straight line that fits it best."""
-    centred = offset - offset.mean()
-    slope = float(shape @ centred) / max(float(centred @ centred), 1e-300)
-    return np.asarray(shape - shape.mean() - slope * centred)
+@numba.njit(cache=True)
+def _match(angles, widths, residual, std, left, right):  # type: ignore[no-untyped-def]
+    """Return significance and area of a Gaussian less its mean and slope everywhere."""
+    significance, area = np.zeros(angles.size), np.zeros(angles.size)
+    for at in range(angles.size):
+        first, last = left[at], right[at]
+        if last - first < _LEAST_POINTS:
+            continue  # the range's edge cannot tell a line from a slope
+        offset = (angles[first:last] - angles[at]) / widths[at]
+        bare = np.exp(-4.0 * _LN2 * offset * offset)
+        centred = offset - offset.mean()
+        slope = (bare * centred).sum() / max((centred * centred).sum(), 1e-300)
+        shape = bare - bare.mean() - slope * centred
+        power = (shape * shape).sum()
+        if power < _LEAST_POWER * (bare * bare).sum():
+            continue
+        seen = (shape * residual[first:last] / std[first:last]).sum()
+        significance[at] = seen / math.sqrt(power)
+        area[at] = (shape * residual[first:last]).sum() / power * widths[at] * _AREA
+    return significance, area
 
 
 def _surroundings(fit: FittedPattern, widths: Floats) -> Floats:
