@@ -429,3 +429,20 @@ def test_a_line_that_vanishes_between_two_points_is_held_as_given() -> None:
     assert np.sqrt(fit.area_covariance[1, 1]) < 0.02 * fit.areas[0]
     assert np.all(np.diag(fit.covariance) >= 0.0)
     assert np.all(np.linalg.eigvalsh(fit.area_covariance) > -1e-9 * fit.areas[0] ** 2)
+
+
+@pytest.mark.parametrize(("place", "held"), [(-5.0, False), (40.0, True)])
+def test_an_absent_line_is_held_only_apart_from_those_that_are_seen(
+    place: float, held: bool
+) -> None:
+    """Beside a seen one it may be hidden; its width is then what the data leave."""
+    spectrum = simulate([(-11.0, 0.0, 350.0, 40.0)], np.random.default_rng(11))
+    sites = [
+        Site(name="seen", shift_ppm=-11.0, fwhm_hz=350.0),
+        Site(name="absent", shift_ppm=place, fwhm_hz=350.0),
+    ]
+    fit = fit_lines(spectrum, sites, LineFitOptions(window_ppm=WINDOW))
+    assert fit.unseen == ("absent",)
+    told = "not seen: absent; shift, width and shape as given" in fit.remarks
+    assert told is held
+    assert bool(np.isnan(fit.fwhm_std_hz[1])) is held
