@@ -23,6 +23,7 @@ from structkit.pipeline.dependencies import (
     list_options,
 )
 from structkit.pipeline.limits import Limit, list_limits, write_limits
+from structkit.pipeline.lock import hold_folder
 from structkit.pipeline.perform import (
     Performed,
     end_pool,
@@ -131,7 +132,8 @@ def run_series(
     ReadError, SeriesFileError
         The series file is absent or has mistakes, or a measured file is gone.
     OutputError
-        The folder holds results of another series, or cannot be written.
+        The folder holds results of another series, another run writes into it, or it
+        cannot be written.
     """
     chosen = STAGES if stages is None else choose_stages(stages)
     series = read_series(series_file)
@@ -147,17 +149,18 @@ def run_series(
         resume=resume,
         jobs=jobs,
     )
-    begun = _begin(series, task, data or {}, keeps=stages is not None)
-    run = _Run(
-        series=series,
-        task=task,
-        chosen=chosen,
-        is_forced=stages is not None or not resume,
-        progress=progress or (lambda _record: None),
-        provenance=begun,
-        last={one.name: one for one in begun.stages},
-    )
-    return run.go()
+    with hold_folder(output):
+        begun = _begin(series, task, data or {}, keeps=stages is not None)
+        run = _Run(
+            series=series,
+            task=task,
+            chosen=chosen,
+            is_forced=stages is not None or not resume,
+            progress=progress or (lambda _record: None),
+            provenance=begun,
+            last={one.name: one for one in begun.stages},
+        )
+        return run.go()
 
 
 def _begin(
