@@ -26,6 +26,8 @@ STEPS = 2e-3
 """A share may fall by this much as another rises: where a slope ends, and by the
 approximate cut."""
 
+APART = 0.15
+"""Most that techniques differ by and still agree roughly."""
 ONE, NONE = np.ones(3), np.zeros(3)
 Share = st.floats(0.02, 0.98)
 FAST = settings(
@@ -128,15 +130,28 @@ def test_bounded_and_deterministic(shares: list[float]) -> None:
 
 @FAST
 @given(
-    st.lists(Share, min_size=9, max_size=9),
+    st.lists(Share, min_size=3, max_size=3),
+    st.lists(st.floats(-APART, APART), min_size=6, max_size=6),
     st.integers(0, 8),
-    st.floats(0.01, 0.3),
+    st.floats(0.01, 0.2),
 )
-def test_rises_with_each_score(shares: list[float], place: int, rise: float) -> None:
-    more = list(shares)
+def test_rises_with_each_score(
+    shares: list[float], apart: list[float], place: int, rise: float
+) -> None:
+    """Of techniques that agree roughly; else another error in common may explain all.
+
+    With 0.5, 0.75, 0.5 by diffraction, NMR 0.5 each, Raman at 0.125 and 0.98 in the
+    others and 0.25 raised to 0.5, the most probable kappa is another, and the share
+    falls by 0.04.
+    """
+    others = [
+        min(max(a + b, 0.02), 0.98) for a, b in zip(2 * shares, apart, strict=True)
+    ]
+    less = [*shares, *others]
+    more = list(less)
     more[place] = min(more[place] + rise, 0.98)
     sample = place % 3
-    before = inferred(three(shares[:3], shares[3:6], shares[6:]))
+    before = inferred(three(less[:3], less[3:6], less[6:]))
     after = inferred(three(more[:3], more[3:6], more[6:]))
     assert after.value[sample] >= before.value[sample] - STEPS
 

@@ -495,7 +495,7 @@ def test_every_module_of_a_pipeline_belongs_to_a_stage() -> None:
     """What is forgotten in ``rooms`` would leave old results after a change."""
     root = Path(stages.__file__).parent
     rooms = {Path(room).name for one in STAGES for room in one.rooms}
-    own = {f"{name}.py" for name in ("run", "stages", "perform", "provenance")}
+    own = {f"{name}.py" for name in ("run", "stages", "perform", "provenance", "lock")}
     own |= {"dependencies.py", "limits.py", "__init__.py"}
     alone = {"comparison.py", "structure.py", "page.py"}  # verbs and a page
     assert {path.name for path in root.glob("*.py")} - own - alone <= rooms
