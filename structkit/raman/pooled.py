@@ -57,6 +57,8 @@ _SAME_SCATTER = 1.2
 """Factor on a scatter that is not worth another round."""
 MOST_SCATTER = 0.01
 """Of the background, from which on spots have none in common; they are left out."""
+_DARK = 1e-3
+"""Part of the light that counts as background where there is none."""
 _MAX_STEPS = 60
 _ENOUGH = 1e-2
 
@@ -264,7 +266,10 @@ class _Pool:
         self.own_background = [BACKGROUND_SCATTER for _ in groups]
         self._shared, self._locals = self._start()
         self._brightness = [
-            float(np.sqrt(np.mean(self._shared[group.background] ** 2)))
+            max(
+                _rms(self._shared[group.background]),
+                _DARK * fit.spectra[group.spots[0]].light,
+            )
             for group in self._groups
         ]
         self._normals: tuple[Normal, ...] = ()
@@ -457,15 +462,18 @@ class _Pool:
             self._pulls = [self._find_pulls(g) for g in range(len(self._groups))]
             spots = range(len(self.fit.spectra))
             self._projections = [self._project(spot) for spot in spots]
-            solution = minimise(
-                self._evaluate,
-                self._shared,
-                self._locals,
-                shared_priors=shared_priors_,
-                local_priors=local_priors,
-                max_steps=_MAX_STEPS,
-                enough=_ENOUGH,
-            )
+            try:
+                solution = minimise(
+                    self._evaluate,
+                    self._shared,
+                    self._locals,
+                    shared_priors=shared_priors_,
+                    local_priors=local_priors,
+                    max_steps=_MAX_STEPS,
+                    enough=_ENOUGH,
+                )
+            except np.linalg.LinAlgError:
+                return False
             self._normals = solution.normals
             self._shared, self._locals = solution.shared, list(solution.locals)
             wider = max(self._widen(g) for g in range(len(self._groups)))

@@ -219,3 +219,18 @@ def test_bends_are_taken_from_the_pooled_fit(
     assert found.value > alone.metric("in_plane_ratio").value
     true = GLASS[175.0] / (GLASS[300.0] + GLASS[385.0])
     assert found.low < true < found.high
+
+
+def test_spectra_whose_background_was_taken_off_do_no_harm() -> None:
+    rng = np.random.default_rng(8)
+    glass = np.sum([area * band_of_glass(c) for c, area in GLASS.items()], axis=0)
+    light = np.outer(np.exp(0.15 * rng.standard_normal(SPOTS)), glass)
+    counts = light + rng.normal(0.0, 20.0, light.shape)
+    free = fit(make_spectra(SHIFT, counts, intensity_std=np.full(light.shape, 20.0)))
+    pooled = pool(free)
+    if pooled is not None:
+        error, std = ratio_of(free, pooled)
+        assert np.isfinite(error)
+        assert abs(error) < 3.0 * std
+    found = measure_sample(free, MetricRules(glass=("glass",)), pooled=pooled)
+    assert np.isfinite(found.metric("in_plane_ratio").value)
